@@ -1,0 +1,116 @@
+"""Every error that wirewatch raises on purpose. Knows nothing else of the program.
+
+    WireError                   its text is one plain line that says what to do
+    ├── ConfigError             the configuration is wrong; carries every fault, not only the first
+    ├── FeedError               one feed or page could not be had; never stops another
+    │   ├── FetchError          the network's part: refused, timed out, too large, an HTTP status
+    │   └── ParseError          the document's part: not a feed, hostile, took too long
+    ├── StoreError              the database cannot be used as it is: locked, newer, damaged, full
+    └── UserError               a person asked for something that cannot be; the text is shown to them
+        └── QueryError          a query that cannot be read; carries the place
+
+`except Exception` belongs only around one feed, one item, one delivery, one command. `CancelledError` is never swallowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class WireError(Exception):
+    """The root: `str(error)` is one line, for people, and says what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a configuration file."""
+
+    file: str
+    key: str
+    value: str
+    allowed: str
+
+    def __str__(self) -> str:
+        """Return the fault as one line: file, key, value, what is allowed."""
+        return f"{self.file}: {self.key} = {self.value}: {self.allowed}"
+
+
+class ConfigError(WireError):
+    """The configuration cannot be used."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = faults
+
+
+class FeedError(WireError):
+    """One feed or page could not be had."""
+
+
+class FetchError(FeedError):
+    """The network's part of a failure.
+
+    reason: a short machine word: refused (the guard, a scheme, a port), dns, connect, timeout, too_large, redirect, status,
+    robots, resting, content_type. status: the HTTP status where there was one. retry_after_s: what the server asked for.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class ParseError(FeedError):
+    """The document's part of a failure.
+
+    reason: a short machine word: html, empty, not_a_feed, entities, too_large, timeout, memory, worker.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a worker process (exceptions pickle by their args alone)."""
+        return (_parse_error, (str(self), self.reason))
+
+
+class StoreError(WireError):
+    """The database cannot be used as it is."""
+
+
+class UserError(WireError):
+    """A person asked for something that cannot be done; the text is shown to them as it stands."""
+
+
+class QueryError(UserError):
+    """A query that cannot be read.
+
+    what: what is wrong, one sentence. at: code points into the query as typed, `[start, end)`. why: half a sentence, may be empty.
+    instead: a corrected query to copy, may be empty.
+    """
+
+    def __init__(self, what: str, *, query: str, start: int, end: int, why: str = "", instead: str = "") -> None:
+        tail = "".join((f" {why}" if why else "", f" Try: {instead}" if instead else ""))
+        super().__init__(f"{what}{tail} ({query[:start]}⟪{query[start:end]}⟫{query[end:]})")
+        self.what = what
+        self.query = query
+        self.start = start
+        self.end = end
+        self.why = why
+        self.instead = instead
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a worker process (exceptions pickle by their args alone)."""
+        return (_query_error, (self.what, self.query, self.start, self.end, self.why, self.instead))
+
+
+def _parse_error(message: str, reason: str) -> ParseError:
+    return ParseError(message, reason=reason)
+
+
+def _query_error(what: str, query: str, start: int, end: int, why: str, instead: str) -> QueryError:
+    return QueryError(what, query=query, start=start, end=end, why=why, instead=instead)
