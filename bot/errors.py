@@ -5,6 +5,7 @@
     ├── FeedError               one feed or page could not be had; never stops another
     │   ├── FetchError          the network's part: refused, timed out, too large, an HTTP status
     │   └── ParseError          the document's part: not a feed, hostile, took too long
+    ├── DeliveryError           an outlet could not post; says whether trying again can help
     ├── StoreError              the database cannot be used as it is: locked, newer, damaged, full
     └── UserError               a person asked for something that cannot be; the text is shown to them
         └── QueryError          a query that cannot be read; carries the place
@@ -76,6 +77,14 @@ class ParseError(FeedError):
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process (exceptions pickle by their args alone)."""
         return (_parse_error, (str(self), self.reason))
+
+
+class DeliveryError(WireError):
+    """An outlet could not post or edit. again: whether the same thing may succeed later."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 class StoreError(WireError):

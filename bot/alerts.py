@@ -1,0 +1,119 @@
+"""alerts_for: matches and stories → what each channel is told, once. Pure: reads no clock and no store.
+
+The rules, in order, for each channel that a fired watch belongs to:
+1. A channel that knows nothing of the story gets an alert; several watches share it.
+2. What the channel has been told of is a set of keys: the watches that fired and the watched actors that were named.
+3. The same article read again (its page came, it was edited): a watch that is new to the channel alerts anew, as a reply;
+   otherwise the article's own alert is edited where its card would now say something else.
+4. Another report of the story: a watch or actor that is new to the channel alerts anew, as a reply; otherwise the first alert
+   is edited to name the further source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bot.cards import card_for
+from bot.model import Alert, AlertEdit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.model import Article, Item, Match, Matches, Story, ToldAlert, Watch
+
+Place = tuple[int, int]
+
+
+def alerts_for(
+    *, item: Item, article: Article, matches: Matches, watches: Sequence[Watch], story: Story, told: Sequence[ToldAlert], late: str = ""
+) -> tuple[tuple[Alert, ...], tuple[AlertEdit, ...]]:
+    """Return the alerts and edits that are owed because of this reading.
+
+    watches: all that could fire, of any channel. told: every alert of this story so far, in any channel. late: said on what is new.
+    """
+    alerts: list[Alert] = []
+    edits: list[AlertEdit] = []
+    fired = [watch for watch in watches if watch.id in set(matches.fired)]
+    for place in dict.fromkeys((watch.channel_id, watch.thread_id) for watch in fired):
+        here = [watch for watch in fired if (watch.channel_id, watch.thread_id) == place]
+        before = [alert for alert in told if (alert.channel_id, alert.thread_id) == place]
+        telling = Telling(item=item, article=article, matches=matches.matches, watches=here, late=late)
+        fresh = telling.fresh(before)
+        if not before or fresh:
+            alerts.append(telling.alert(place, story, before, fresh))
+        elif mine := [alert for alert in before if alert.item_id == item.id]:
+            edits += telling.edits_of_own(mine)
+        else:
+            edits += telling.edits_of_first(before[0])
+    return tuple(alerts), tuple(edits)
+
+
+def told_keys(watches: Sequence[Watch], matches: Sequence[Match]) -> frozenset[str]:
+    """Return what a channel knows once it has been told of these watches with these matches."""
+    ids = {watch.id for watch in watches}
+    actors = {f"actor:{match.actor}" for match in matches if match.actor and match.watch_id in ids}
+    return frozenset({f"watch:{watch_id}" for watch_id in ids} | actors)
+
+
+class Telling:
+    """One article and the watches of one channel that fired on it: what is new there, and how it is said."""
+
+    def __init__(self, *, item: Item, article: Article, matches: Sequence[Match], watches: Sequence[Watch], late: str) -> None:
+        self._item = item
+        self._article = article
+        self._matches = matches
+        self._watches = watches
+        self._late = late
+
+    def fresh(self, before: Sequence[ToldAlert]) -> frozenset[str]:
+        """Return the keys that the channel has not been told of; for the same article actors alone are no news (rule 3)."""
+        known = frozenset[str]().union(*(alert.told for alert in before))
+        new = told_keys(self._watches, self._matches) - known
+        if any(alert.item_id == self._item.id for alert in before):
+            return frozenset(key for key in new if key.startswith("watch:"))
+        return new
+
+    def alert(self, place: Place, story: Story, before: Sequence[ToldAlert], fresh: frozenset[str]) -> Alert:
+        """Return the alert that tells this channel of the article, as a reply where it knows the story already."""
+        watches = self._watches
+        if any(alert.item_id == self._item.id for alert in before):
+            watches = [watch for watch in self._watches if f"watch:{watch.id}" in fresh]
+        matches = self._of(watches)
+        return Alert(
+            channel_id=place[0],
+            thread_id=place[1],
+            story_key=story.key,
+            number=max((alert.number for alert in before), default=-1) + 1,
+            card=card_for(item=self._item, article=self._article, matches=matches, watches=watches, late=self._late),
+            told=told_keys(watches, matches),
+            reply_to=min((alert.number for alert in before), default=None),
+        )
+
+    def edits_of_own(self, mine: Sequence[ToldAlert]) -> list[AlertEdit]:
+        """Return a better card for each alert of this very article whose card would now say something else."""
+        edits = []
+        for alert in mine:
+            watches = [watch for watch in self._watches if f"watch:{watch.id}" in alert.told]
+            if not watches:
+                continue
+            matches = self._of(watches)
+            card = card_for(
+                item=self._item, article=self._article, matches=matches, watches=watches, late=alert.card.late, also=alert.card.also
+            )
+            card = replace(card, watches=alert.card.watches, mentions=alert.card.mentions, seen_at=alert.card.seen_at)
+            if card != alert.card:
+                edits.append(AlertEdit(alert_id=alert.id, card=card, told=alert.told | told_keys(watches, matches)))
+        return edits
+
+    def edits_of_first(self, first: ToldAlert) -> list[AlertEdit]:
+        """Return the first alert with this article's source named beside its own, nothing where it is named already."""
+        source = self._article.source
+        if not source or source == first.card.source or source in first.card.also:
+            return []
+        card = replace(first.card, also=(*first.card.also, source))
+        return [AlertEdit(alert_id=first.id, card=card, told=first.told | told_keys(self._watches, self._matches))]
+
+    def _of(self, watches: Sequence[Watch]) -> list[Match]:
+        ids = {watch.id for watch in watches}
+        return [match for match in self._matches if match.watch_id in ids]

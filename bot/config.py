@@ -1,0 +1,255 @@
+"""TOML and environment → a frozen `Config`. The only room that knows the file; hands plain values down, opens nothing else.
+
+Every fault is collected, none stops the others: file, key, value, what is allowed. What is only unwise becomes a warning.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bot.errors import ConfigError, Fault, FetchError
+from bot.model import Actor, Alias, Watch
+from bot.reading.matcher import Matcher
+from bot.store.declared import DeclaredFeed
+from bot.toml_table import Table, duration_s, shown_duration
+from bot.web.guard import AllowList, check_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+FullText = Literal["auto", "always", "never"]
+Per = Literal["story", "item"]
+
+PUBLIC_FLOOR_S = 300.0
+PRIVATE_FLOOR_S = 1.0
+SQLITE = "sqlite:///"
+LANGUAGES = ("en", "ru", "uk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetching:
+    """How feeds and pages are fetched; the keys of `[fetch]`."""
+
+    interval_s: float = PUBLIC_FLOOR_S
+    allow_private: AllowList = field(default_factory=lambda: AllowList.parse(()))
+    host_gap_s: float = 2.0
+    full_text: FullText = "auto"
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration without faults. token_file and log_channel wait for Discord; languages are those of word forms."""
+
+    path: Path
+    store_path: Path
+    token_file: Path | None = None
+    log_channel: int = 0
+    fetch: Fetching = field(default_factory=Fetching)
+    languages: tuple[str, ...] = LANGUAGES
+    per: Per = "story"
+    late_after_s: float = 6 * 3600.0
+    keep_text_s: float = 90 * 86400.0
+    keep_records_s: float = 3 * 365 * 86400.0
+    feeds: tuple[DeclaredFeed, ...] = ()
+    actors: tuple[Actor, ...] = ()
+    watches: tuple[Watch, ...] = ()
+
+
+def config_path(given: str | None, environ: Mapping[str, str]) -> Path:
+    """Return the configuration file's path: as given, else `$WIREWATCH_CONFIG`, else `config.toml` in the current folder."""
+    return Path(given or environ.get("WIREWATCH_CONFIG") or "config.toml")
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: with every fault of the file, at least one.
+    """
+
+    def refused(key: str, value: str, allowed: str) -> ConfigError:
+        return ConfigError((Fault(str(path), key, value, allowed),))
+
+    try:
+        return config_in(tomllib.loads(path.read_bytes().decode("utf-8-sig")), path)
+    except FileNotFoundError:
+        raise refused("file", "missing", "copy config.example.toml to it, or name another with --config") from None
+    except OSError as error:
+        raise refused("file", "unreadable", f"{error.strerror}: name a file that can be read") from None
+    except UnicodeDecodeError as error:
+        raise refused("file", f"byte {error.start}", "TOML is UTF-8: save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise refused("syntax", str(error), "TOML as in config.example.toml") from None
+    except RecursionError:
+        raise refused("syntax", "nested too deeply", "TOML as in config.example.toml") from None
+
+
+def config_in(rows: dict[str, object], path: Path) -> Config:
+    """Return the configuration that a parsed TOML document describes; `path` names it in faults and anchors relative paths.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    faults: list[Fault] = []
+    top = Table(str(path), "", rows, faults)
+    discord, store, alerts, keep, reading = map(top.table, ("discord", "store", "alerts", "keep", "reading"))
+    token_file = discord.text("token_file", "")
+    fetch = _fetching(top.table("fetch"))
+    actors = _actors(top)
+    config = Config(
+        path=path,
+        store_path=_store_path(store, path),
+        token_file=path.parent / token_file if token_file else None,
+        log_channel=discord.whole("log_channel", 0),
+        fetch=fetch,
+        languages=_languages(reading),
+        per=alerts.choice("per", ("story", "item"), "story"),
+        late_after_s=alerts.duration("late_after", "6h", least_s=60),
+        keep_text_s=keep.duration("text", "90d", least_s=86400),
+        keep_records_s=keep.duration("records", "3y", least_s=90 * 86400),
+        feeds=_feeds(top, fetch.allow_private),
+        actors=actors,
+        watches=_watches(top, actors),
+    )
+    for table in (discord, store, alerts, keep, reading, top):
+        table.close()
+    if faults:
+        raise ConfigError(tuple(faults))
+    return config
+
+
+def warnings_for(config: Config) -> tuple[str, ...]:
+    """Return a sentence for each thing that is allowed but unwise or without effect."""
+    said = []
+    if not config.feeds:
+        said.append("no feed is declared: add [[feeds]] with a url")
+    if not config.watches:
+        said.append("no watch is declared: add [[watches]] with a name and a query, or nothing will ever alert")
+    public = [feed for feed in config.feeds if not config.fetch.allow_private.names(feed.url)]
+    if public and config.fetch.interval_s < PUBLIC_FLOOR_S:
+        said.append(
+            f"fetch.interval = {shown_duration(config.fetch.interval_s)}: feeds outside allow_private are polled every "
+            f"{shown_duration(PUBLIC_FLOOR_S)} at most"
+        )
+    for actor in config.actors:
+        for spelling in (actor.name, *(alias.text for alias in actor.aliases)):
+            if " " not in spelling and spelling == spelling.lower() and spelling.isalpha():
+                said.append(f'actor "{actor.name}": "{spelling}" is typed in small letters; it alerts wherever that word stands')
+    return tuple(said)
+
+
+def _fetching(table: Table) -> Fetching:
+    entries = table.texts("allow_private")
+    good = []
+    for entry in entries:
+        try:
+            AllowList.parse((entry,))
+            good.append(entry)
+        except ValueError as error:
+            table.fault("allow_private", entry, str(error))
+    fetching = Fetching(
+        interval_s=table.duration("interval", "5m", least_s=PRIVATE_FLOOR_S),
+        allow_private=AllowList.parse(good),
+        host_gap_s=table.duration("host_gap", "2s"),
+        full_text=table.choice("full_text", ("auto", "always", "never"), "auto"),
+        contact=table.text("contact", ""),
+    )
+    if not fetching.contact.isprintable() or not fetching.contact.isascii():
+        table.fault("contact", fetching.contact, "an address or URL in plain ASCII: it goes into a header")
+    table.close()
+    return fetching
+
+
+def _store_path(table: Table, path: Path) -> Path:
+    url = table.text("url", "sqlite:///wirewatch.db")
+    if not url.startswith(SQLITE) or not url.removeprefix(SQLITE):
+        table.fault("url", url, 'a SQLite file: "sqlite:///wirewatch.db", or with four slashes for an absolute path')
+        return path.parent / "wirewatch.db"
+    return (path.parent / url.removeprefix(SQLITE)).absolute()
+
+
+def _languages(table: Table) -> tuple[str, ...]:
+    languages = table.texts("languages", LANGUAGES)
+    for code in languages:
+        if not (code.isascii() and code.isalpha() and code.islower() and len(code) in {2, 3}):
+            table.fault("languages", code, 'language codes in small letters, such as "en", "ru", "pl"')
+    return languages
+
+
+def _feeds(top: Table, allow: AllowList) -> tuple[DeclaredFeed, ...]:
+    feeds, urls = [], set()
+    for table in top.tables("feeds"):
+        url, name = table.text("url", "", needed=True), table.text("name", "")
+        interval_s = _feed_interval_s(table, url, allow)
+        table.close()
+        try:
+            if url:
+                check_url(url, allow)
+        except FetchError as error:
+            table.fault("url", _without_credentials(url), str(error))
+        if url in urls:
+            table.fault("url", _without_credentials(url), "this feed is declared twice: remove one")
+        urls.add(url)
+        feeds.append(DeclaredFeed(url=url, name=name, interval_s=interval_s))
+    return tuple(feeds)
+
+
+def _feed_interval_s(table: Table, url: str, allow: AllowList) -> float | None:
+    text = table.text("interval", "")
+    if not text:
+        return None
+    seconds, floor_s = duration_s(text), PRIVATE_FLOOR_S if allow.names(url) else PUBLIC_FLOOR_S
+    if seconds is None or seconds < floor_s:
+        table.fault("interval", text, f"a duration of at least {shown_duration(floor_s)}")
+        return None
+    return seconds
+
+
+def _without_credentials(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    authority, slash, tail = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{tail}" if rest else url
+
+
+def _actors(top: Table) -> tuple[Actor, ...]:
+    actors, names = [], set()
+    for table in top.tables("actors"):
+        name, aliases = table.text("name", "", needed=True), table.texts("aliases")
+        table.close()
+        if name.casefold() in names:
+            table.fault("name", name, "this actor is declared twice: put all aliases under one")
+        for alias in aliases:
+            if sum(map(str.isalnum, alias)) < 2:  # noqa: PLR2004 - an acronym has two letters at least
+                table.fault("aliases", alias, "an alias has at least two letters")
+        names.add(name.casefold())
+        actors.append(Actor(name=name, aliases=tuple(Alias(text=alias) for alias in dict.fromkeys(aliases))))
+    return tuple(actors)
+
+
+def _watches(top: Table, actors: tuple[Actor, ...]) -> tuple[Watch, ...]:
+    read = list(_declared_watches(top.tables("watches")))
+    names = set()
+    for table, watch in read:
+        if watch.name.casefold() in names:
+            table.fault("name", watch.name, "this watch is declared twice: give each a name of its own")
+        names.add(watch.name.casefold())
+        if watch.query:
+            for _, error in Matcher.compile((watch,), actors, forms={}).faults:
+                table.fault("query", watch.query, str(error))
+    return tuple(watch for _, watch in read)
+
+
+def _declared_watches(tables: Iterable[Table]) -> Iterator[tuple[Table, Watch]]:
+    for table in tables:
+        watch = Watch(
+            name=table.text("name", "", needed=True),
+            query=table.text("query", "", needed=True),
+            channel_id=table.whole("channel", 0),
+            mention=table.whole("mention", 0),
+        )
+        table.close()
+        yield table, watch

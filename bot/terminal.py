@@ -1,0 +1,168 @@
+"""The terminal: an outlet that prints cards, and the views that people see there. Draws; decides nothing.
+
+Feed text is hostile here too: it is printed as text, never as rich markup, and control characters (terminal escapes) are gone
+before it gets here or are stripped by `plain`. Into a pipe nothing is wrapped or coloured: one line is one fact, a link stays whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from bot.model import BriefSentence, Card, Delivery, Match, Matches, ParsedFeed, Reason
+
+KIND = {"full": "read in full", "feed": "text from the feed", "partly": "partly read", "teaser": "teaser only"}
+RULE = {
+    "user": "spelling typed by you",
+    "exact": "as typed",
+    "lemma": "another form of the word",
+    "prefix": "begins with it",
+    "name": "surname; the full name stands in the article",
+    "transliteration": "transliterated",
+    "inflection": "inflected form",
+}
+WIDTH = 100
+
+
+def console_for_people() -> Console:
+    """Return the console of standard output: coloured and at most 100 columns wide on a terminal, plain and unwrapped elsewhere."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        console.width = min(console.width, WIDTH)
+    return console
+
+
+def plain(text: str) -> str:
+    """Return text on one line without control characters, so that it cannot move the cursor or break a card."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def shown_time(at: datetime | None) -> str:
+    """Return a time as "14 Sep 2020 09:30 UTC", or that there is none."""
+    return f"{at.day} {at:%b %Y %H:%M} UTC" if at else "no date"
+
+
+class TerminalOutlet:
+    """Prints what is owed. There are no receipts: an edit prints the better card again and says so."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    async def post(self, delivery: Delivery) -> int | None:
+        """Print a card; flushed before this returns."""
+        self._show(delivery.card, "ALERT")
+        return None
+
+    async def edit(self, delivery: Delivery) -> None:
+        """Print the card that replaces an earlier one."""
+        self._show(delivery.card, "UPDATE")
+
+    def _show(self, card: Card, word: str) -> None:
+        print_card(self._console, card, word)
+        self._console.file.flush()
+
+
+def print_card(console: Console, card: Card, word: str = "ALERT") -> None:
+    """Print one card: who asked, headline, where and when, the link, the brief with the matched words, why."""
+    if console.is_terminal:
+        console.print(Rule(Text(f"{word} · {', '.join(map(plain, card.watches))}", style="bold yellow"), align="left", style="yellow"))
+    else:
+        _line(console, Text(f"{word} · {', '.join(map(plain, card.watches))}"))
+    _line(console, Text(plain(card.headline), style="bold"))
+    facts = [plain(card.source), shown_time(card.published_at or card.seen_at), KIND[card.kind]]
+    if card.also:
+        facts.append("also: " + ", ".join(map(plain, card.also)))
+    _line(console, Text(" · ".join(fact for fact in facts if fact), style="dim"))
+    if card.link:
+        console.print(Text(plain(card.link), style="blue"), soft_wrap=True)
+    for text in (card.note, card.late):
+        if text:
+            _line(console, Text(plain(text), style="magenta"))
+    for sentence in card.brief:
+        _line(console, Text("  ") + sentence_text(sentence))
+    for reason in card.reasons:
+        _line(console, Text("  why: ", style="dim") + Text(reason_text(reason)))
+    console.print()
+
+
+def sentence_text(sentence: BriefSentence) -> Text:
+    """Return a verbatim sentence with the matched words in bold; white space inside it is shown as it stands, on one line."""
+    text = Text("".join(char if char.isprintable() else " " for char in sentence.text))
+    for span in sentence.bold:
+        text.stylize("bold reverse", span.start, span.end)
+    return text
+
+
+def reason_text(reason: Reason) -> str:
+    """Return one line of why: the watch, the words as they stand, how often, the spelling and the rule that found them."""
+    times = f" ×{reason.times}" if reason.times > 1 else ""
+    where = " in the headline" if reason.field == "title" else ""
+    whom = f" = {reason.actor}" if reason.actor else ""
+    watch = f"{plain(reason.watch)}: " if reason.watch else ""
+    return f"{watch}“{plain(reason.words)}”{times}{where}{whom} ({RULE[reason.rule]}: {plain(reason.alias)})"
+
+
+def print_feed(console: Console, feed: ParsedFeed, *, source: str) -> None:
+    """Print a feed as the bot reads it: its head, its items, its problems."""
+    _line(console, Text(plain(feed.title) or "(no title)", style="bold"))
+    facts = [plain(feed.link or source), f"language {feed.language}" if feed.language else "", f"{len(feed.items)} items"]
+    _line(console, Text(" · ".join(fact for fact in facts if fact), style="dim"))
+    for item in feed.items:
+        console.print()
+        _line(console, Text(plain(item.title) or "(no headline)", style="bold"))
+        _line(console, Text(shown_time(item.published_at or item.updated_at) + f" · {len(item.text)} characters of text", style="dim"))
+        if item.link:
+            console.print(Text(plain(item.link), style="blue"), soft_wrap=True)
+    for problem in feed.problems:
+        _line(console, Text(f"problem: {plain(problem)}", style="magenta"))
+
+
+def print_matches(console: Console, found: Matches, texts: dict[str, str]) -> None:
+    """Print where an article matches and why, and what was near; `texts` gives the title and the text."""
+    if not found.matches:
+        _line(console, Text("no match", style="dim"))
+    for match in found.matches:
+        before, after = _around(match, texts[match.field])
+        who = match.watch or match.actor or ""
+        line = Text(f"{plain(who)}: ", style="bold") + Text(before) + Text(match.text, style="bold reverse") + Text(after)
+        _line(console, line)
+        detail = f"  {match.field} {match.start}–{match.end} · {RULE[match.rule]}: {plain(match.alias)}"
+        _line(console, Text(detail, style="dim"))
+    for reason in found.why_not:
+        _line(console, Text(f"not {plain(reason.watch or reason.actor or '')}: {plain(reason.reason)}", style="magenta"))
+
+
+def _around(match: Match, text: str, chars: int = 40) -> tuple[str, str]:
+    before = text[max(0, match.start - chars) : match.start]
+    after = text[match.end : match.end + chars]
+    return ("…" if match.start > chars else "") + flat(before), flat(after) + ("…" if match.end + chars < len(text) else "")
+
+
+def flat(text: str) -> str:
+    """Return text of the same length without line breaks or control characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a head; tab-separated into a pipe."""
+    if not console.is_terminal:
+        for row in rows:
+            _line(console, Text("\t".join(map(plain, row))))
+        return
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*map(plain, row))
+    console.print(table)
+
+
+def _line(console: Console, text: Text) -> None:
+    # Into a pipe a line is never broken: whoever greps for a headline or a link finds it whole.
+    console.print(text, soft_wrap=not console.is_terminal)
