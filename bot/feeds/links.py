@@ -1,0 +1,31 @@
+"""Links out of feeds: made absolute, or nothing. Says nothing about whether one may be fetched (web/guard.py). Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+from urllib.parse import urljoin, urlsplit
+
+LIMIT_CHARS = 2_048
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_BLANKS = re.compile(r"[\t\r\n\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def absolute_link(written: str, base_url: str) -> str:
+    """Return an http(s) link with a host, resolved against the base where it is relative, else "". Blanks inside become %20."""
+    link = _BLANKS.sub("", written).strip()
+    if "&amp;" in link:
+        link = html.unescape(link)
+    if not link or len(link) > LIMIT_CHARS:
+        return ""
+    try:
+        if not _SCHEME.match(link):
+            link = urljoin(base_url, link)
+        parts = urlsplit(link)
+        host = parts.hostname
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in {"http", "https"} or not host:
+        return ""
+    return link.replace(" ", "%20")
