@@ -1,0 +1,106 @@
+"""What a site's robots.txt allows, kept for a day at most. Feeds are not asked about here: people subscribed them themselves.
+
+Source: RFC 9309; status rules 2.3.1, limits 2.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from protego import Protego
+from yarl import URL
+
+from bot.errors import FetchError
+from bot.web.client import DOCUMENT, Answer
+
+PRODUCT = "wirewatch"
+PARSED_BYTES = 512 * 1024
+KEPT_S = 86_400.0
+UNREACHABLE_KEPT_S = 600.0
+UNREACHABLE_IS_OPEN_AFTER_S = 30 * 86_400.0
+CRAWL_DELAY_LIMIT_S = 30.0
+_KEPT_SITES = 2_048
+_LARGE_BYTES = 16 * 1024
+
+FetchRobots = Callable[[URL, bool], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A site's rules for us. parser: None where there are none. unreachable: they could not be had, so nothing may be read for now."""
+
+    parser: Protego | None = None
+    unreachable: bool = False
+
+    def allow(self, url: URL) -> bool:
+        """Return whether this page may be read."""
+        return not self.unreachable and (self.parser is None or bool(self.parser.can_fetch(str(url), PRODUCT)))
+
+    @property
+    def crawl_delay_s(self) -> float:
+        """The pause that the site asks for, at most 30 s; 0 where it asks for none."""
+        delay = self.parser.crawl_delay(PRODUCT) if self.parser else None
+        return min(max(float(delay or 0.0), 0.0), CRAWL_DELAY_LIMIT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    rules: Rules
+    until: float
+    failing_since: float | None = None
+
+
+class RobotsCache:
+    """Rules per site (scheme, host, port). Public and private asking are kept apart: their answers differ."""
+
+    def __init__(self, fetch: FetchRobots, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._monotonic = monotonic
+        self._kept: OrderedDict[tuple[bool, str], _Kept] = OrderedDict()
+
+    async def rules_for(self, url: URL, *, private: bool) -> Rules:
+        """Return the rules of this page's site, fetched where they are not known.
+
+        Raises:
+            FetchError: refused; the guard's no to robots.txt is its no to the page.
+        """
+        key = (private, str(url.origin()))
+        kept = self._kept.get(key)
+        if kept is None or kept.until <= self._monotonic():
+            kept = await self._asked(url, kept, private=private)
+            self._kept[key] = kept
+            while len(self._kept) > _KEPT_SITES:
+                self._kept.popitem(last=False)
+        return kept.rules
+
+    async def _asked(self, url: URL, before: _Kept | None, *, private: bool) -> _Kept:
+        now = self._monotonic()
+        try:
+            answer = await self._fetch(url.origin() / "robots.txt", private)
+        except FetchError as error:
+            if error.reason == "refused":
+                raise
+            return _unreachable(before, now) if error.reason != "redirect" else _Kept(Rules(), now + KEPT_S)
+        if answer.status in DOCUMENT:
+            return _Kept(Rules(await _parsed(answer.body)), now + KEPT_S)
+        if answer.status >= 500:  # noqa: PLR2004  the class of server errors
+            return _unreachable(before, now)
+        return _Kept(Rules(), now + KEPT_S)
+
+
+async def _parsed(body: bytes) -> Protego:
+    text = body[:PARSED_BYTES].decode("utf-8-sig", "replace")
+    if len(body) < _LARGE_BYTES:
+        return Protego.parse(text)
+    return await asyncio.to_thread(Protego.parse, text)
+
+
+def _unreachable(before: _Kept | None, now: float) -> _Kept:
+    """Return "nothing may be read", or after a month of that "all may"."""
+    since = before.failing_since if before and before.failing_since is not None else now
+    is_open = now - since >= UNREACHABLE_IS_OPEN_AFTER_S
+    return _Kept(Rules(unreachable=not is_open), now + UNREACHABLE_KEPT_S, since)
