@@ -1,0 +1,178 @@
+"""What is watched, and where it was declared: feeds, actors and watches, kept in step with the configuration file.
+
+Owns the tables feeds (their declaration), actors, aliases and watches. Never touches a row that people made in chat, and never
+deletes one that alerts or seen marks hang on: what vanished from the file rests, and goes on where it was when it comes back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.model import Actor, Alias, Feed, FeedHints, Watch
+from bot.store.codec import host_for, ms_for, opt_time_in, text_for, value_in
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+FEED_COLUMNS = """f.id, f.url, f.name, f.origin, f.interval_s, f.validators, f.body_hash, f.items_hash, f.hints, f.rate, f.state,
+    f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language"""
+FEEDS = "feeds f LEFT JOIN hosts h ON h.host = f.host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredFeed:
+    """A feed as the configuration names it. name "": the title that the feed gives itself. interval_s None: the default."""
+
+    url: str
+    name: str = ""
+    interval_s: float | None = None
+
+
+def declare(
+    sql: sqlite3.Connection,
+    *,
+    feeds: Sequence[DeclaredFeed],
+    actors: Sequence[Actor],
+    watches: Sequence[Watch],
+    now: datetime,
+) -> None:
+    """Make the declared rows what the file says; see the module."""
+    at = ms_for(now)
+    _declare_feeds(sql, feeds, at)
+    _declare_actors(sql, actors, at)
+    _declare_watches(sql, watches, at)
+
+
+def _declare_feeds(sql: sqlite3.Connection, feeds: Sequence[DeclaredFeed], at: int) -> None:
+    sql.execute(
+        "UPDATE feeds SET enabled = 0, state = 'paused' WHERE origin = 'config' AND url NOT IN (SELECT value FROM json_each(?))",
+        (json.dumps([feed.url for feed in feeds]),),
+    )
+    # A name learned from the feed stays while none is declared. A changed interval, and a return, make the feed due at once.
+    sql.executemany(
+        """INSERT INTO feeds (url, host, name, origin, interval_s, added_at) VALUES (?, ?, ?, 'config', ?, ?)
+        ON CONFLICT (guild_id, url) DO UPDATE SET
+            name = CASE WHEN excluded.name = '' THEN name ELSE excluded.name END,
+            next_poll_at = CASE WHEN enabled AND interval_s IS excluded.interval_s THEN next_poll_at END,
+            state = CASE WHEN enabled THEN state WHEN subscribed_at IS NULL THEN 'new' ELSE 'ok' END,
+            fail_count = CASE WHEN enabled THEN fail_count ELSE 0 END,
+            interval_s = excluded.interval_s, enabled = 1
+        WHERE origin = 'config'""",
+        [(feed.url, host_for(feed.url), text_for(feed.name), feed.interval_s, at) for feed in feeds],
+    )
+
+
+def _declare_actors(sql: sqlite3.Connection, actors: Sequence[Actor], at: int) -> None:
+    _rest_unnamed(sql, "actors", ((actor.guild_id, actor.name) for actor in actors))
+    for actor in actors:
+        row = sql.execute(
+            """INSERT INTO actors (guild_id, name, origin, added_at) VALUES (?, ?, 'config', ?)
+            ON CONFLICT (guild_id, name) DO UPDATE SET enabled = 1 WHERE origin = 'config' RETURNING id""",
+            (actor.guild_id, actor.name, at),
+        ).fetchone()
+        if row is None:  # an actor of that name was made in chat, and is theirs
+            continue
+        sql.execute("DELETE FROM aliases WHERE actor_id = ? AND NOT struck", row)
+        sql.executemany(
+            """INSERT INTO aliases (actor_id, text, rule, lang, position, origin, struck) VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (actor_id, text, rule, lang) DO UPDATE SET position = excluded.position""",
+            [
+                (row[0], alias.text, alias.rule, alias.lang or "", position, alias.origin, alias.struck)
+                for position, alias in enumerate(actor.aliases)
+            ],
+        )
+
+
+def _declare_watches(sql: sqlite3.Connection, watches: Sequence[Watch], at: int) -> None:
+    _rest_unnamed(sql, "watches", ((watch.guild_id, watch.name) for watch in watches))
+    sql.executemany(
+        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, enabled, added_at)
+        VALUES (?, ?, ?, ?, ?, ?, 'config', ?, ?)
+        ON CONFLICT (guild_id, name) DO UPDATE SET query = excluded.query, channel_id = excluded.channel_id,
+            thread_id = excluded.thread_id, mention = excluded.mention, enabled = excluded.enabled
+        WHERE origin = 'config'""",
+        [
+            (one.guild_id, one.name, one.query, one.channel_id, one.thread_id, one.mention, one.enabled, at)
+            for one in watches
+        ],
+    )
+
+
+def _rest_unnamed(sql: sqlite3.Connection, table: str, named: Iterable[tuple[int, str]]) -> None:
+    sql.execute(
+        f"""UPDATE {table} SET enabled = 0 WHERE origin = 'config' AND NOT EXISTS (
+            SELECT 1 FROM json_each(?) WHERE json_extract(value, '$[0]') = guild_id AND json_extract(value, '$[1]') = name)""",  # noqa: S608  # two fixed names
+        (json.dumps(list(named)),),
+    )
+
+
+def feeds_in(sql: sqlite3.Connection) -> tuple[Feed, ...]:
+    """Return every feed, resting ones (state "paused") too, in the order in which they were added."""
+    return tuple(feed_in(row) for row in sql.execute(f"SELECT {FEED_COLUMNS} FROM {FEEDS} ORDER BY f.id"))  # noqa: S608  # constants
+
+
+def watches_in(sql: sqlite3.Connection) -> tuple[Watch, ...]:
+    """Return the watches that are on, in the order in which they were added."""
+    rows = sql.execute(
+        """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin
+        FROM watches WHERE enabled ORDER BY id"""
+    )
+    return tuple(
+        Watch(
+            id=id_,
+            guild_id=guild_id,
+            name=name,
+            query=query,
+            channel_id=channel_id,
+            thread_id=thread_id,
+            mention=mention,
+            origin=origin,
+        )
+        for id_, guild_id, name, query, channel_id, thread_id, mention, origin in rows
+    )
+
+
+def actors_in(sql: sqlite3.Connection) -> tuple[Actor, ...]:
+    """Return the actors that are on, with their spellings (struck ones too) as they were given."""
+    aliases: dict[int, list[Alias]] = {}
+    for actor_id, text, rule, lang, origin, struck in sql.execute(
+        "SELECT actor_id, text, rule, lang, origin, struck FROM aliases ORDER BY actor_id, position"
+    ):
+        alias = Alias(text=text, rule=rule, origin=origin, lang=lang or None, struck=bool(struck))
+        aliases.setdefault(actor_id, []).append(alias)
+    rows = sql.execute("SELECT id, guild_id, name, origin FROM actors WHERE enabled ORDER BY id")
+    return tuple(
+        Actor(id=id_, guild_id=guild_id, name=name, aliases=tuple(aliases.get(id_, ())), origin=origin)
+        for id_, guild_id, name, origin in rows
+    )
+
+
+def feed_in(row: Sequence[Any]) -> Feed:
+    """Return the feed of a row of FEED_COLUMNS."""
+    etag, last_modified = json.loads(row[5])
+    return Feed(
+        id=row[0],
+        url=row[1],
+        name=row[2],
+        origin=row[3],
+        interval_s=row[4],
+        etag=etag,
+        last_modified=last_modified,
+        body_hash=row[6],
+        items_hash=row[7],
+        hints=value_in(FeedHints, row[8]),
+        rate=row[9],
+        state=row[10],
+        fail_count=row[11],
+        last_error=row[12],
+        next_poll_at=opt_time_in(row[13]),
+        last_poll_at=opt_time_in(row[14]),
+        last_ok_at=opt_time_in(row[15]),
+        subscribed_at=opt_time_in(row[16]),
+        host_rest_until_at=opt_time_in(row[17]),
+        language=row[18],
+    )

@@ -1,0 +1,212 @@
+"""What is owed to people: alerts from pending over sending to sent, and better cards for what was sent.
+
+Owns the table alerts. A post is claimed in a transaction of its own before anyone talks to the network, under a lease; only the
+holder of the lease may settle it. A post whose lease ran out is nobody's to repeat blindly: whether it arrived is unknown, so
+`unsettled` shows it to the outlet, which looks before it posts again. Source: storage.md section 5.
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b32encode
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal
+
+from bot.model import Alert, Delivery, Reading
+from bot.store.codec import PAYLOAD_VERSION, card_in, json_for, ms_for, opt_time_in, text_for
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_NONCE_BYTES = 14
+_LEASE_BYTES = 16
+
+_DELIVERIES = """SELECT a.id, a.channel_id, a.thread_id, a.card, a.payload_version, a.nonce, a.attempts, a.message_id,
+        a.first_sent_at, a.lease, a.edit_attempts, a.edit_lease, p.message_id
+    FROM alerts a LEFT JOIN alerts p ON p.story_key = a.story_key AND p.channel_id = a.channel_id
+        AND p.thread_id = a.thread_id AND p.number = a.reply_to"""
+
+# One message of a channel is on its way at a time, and an answer waits for what it answers: readers see them in order.
+# One that waits for its next try does not hold up the others.
+_FREE = """a.state = 'pending'
+    AND NOT EXISTS (SELECT 1 FROM alerts s WHERE s.channel_id = a.channel_id AND s.thread_id = a.thread_id
+        AND s.state = 'sending')
+    AND NOT EXISTS (SELECT 1 FROM alerts r WHERE a.reply_to IS NOT NULL AND r.story_key = a.story_key
+        AND r.channel_id = a.channel_id AND r.thread_id = a.thread_id AND r.number = a.reply_to
+        AND r.state IN ('pending', 'sending'))"""
+
+# An edit may be repeated without harm, so one whose lease ran out is simply owed again.
+_EDIT_DUE_AT = "CASE edit_state WHEN 'sending' THEN edit_lease_until ELSE edit_next_try_at END"
+
+
+def nonce_for(voice: str, alert: Alert) -> str:
+    """Return 24 characters that name what is announced, the same in every database: voice, channel, thread, story, number."""
+    named = "\0".join((voice, str(alert.channel_id), str(alert.thread_id), alert.story_key.hex(), str(alert.number)))
+    digest = blake2b(named.encode(), digest_size=_NONCE_BYTES).digest()
+    return "d" + b32encode(digest).decode().rstrip("=").lower()
+
+
+def owe(sql: sqlite3.Connection, reading: Reading, voice: str) -> None:
+    """Write down what a reading makes owed. What a channel was told or is owed already is not owed again."""
+    at = ms_for(reading.read_at)
+    sql.executemany(
+        """INSERT INTO alerts (channel_id, thread_id, story_key, number, item_id, dedup_key, nonce, reply_to, told, card,
+            payload_version, created_at, next_try_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (dedup_key) DO NOTHING""",
+        [
+            (
+                alert.channel_id,
+                alert.thread_id,
+                alert.story_key,
+                alert.number,
+                reading.item.id,
+                f"{alert.channel_id}:{alert.thread_id}:{alert.story_key.hex()}:{alert.number}",
+                nonce_for(voice, alert),
+                alert.reply_to,
+                json_for(alert.told),
+                json_for(alert.card),
+                PAYLOAD_VERSION,
+                at,
+                at,
+            )
+            for alert in reading.alerts
+        ],
+    )
+    # A pending alert simply goes out with the better card. One that is on its way may have gone with the old one.
+    # The same card once more is no edit: a reading that is committed twice must not repeat one.
+    for edit in reading.edits:
+        card, keys = json_for(edit.card), json_for(edit.told)
+        sql.execute(
+            """UPDATE alerts SET card = ?, payload_version = ?, told = ?,
+                edit_state = CASE WHEN state IN ('sending', 'sent') THEN 'owed' ELSE '' END, edit_next_try_at = ?,
+                edit_attempts = 0, edit_lease = NULL
+            WHERE id = ? AND (card <> ? OR told <> ?)""",
+            (card, PAYLOAD_VERSION, keys, at, edit.alert_id, card, keys),
+        )
+
+
+def claim(sql: sqlite3.Connection, now: datetime, limit: int, lease_s: float) -> tuple[Delivery, ...]:
+    """Return what is to be sent now, leased to the caller: posts in order, at most one for each channel, then edits."""
+    at, until = ms_for(now), ms_for(now + timedelta(seconds=lease_s))
+    posts = _ids(
+        sql,
+        f"""SELECT MIN(a.id) FROM alerts a WHERE {_FREE} AND a.next_try_at <= ?
+        GROUP BY a.channel_id, a.thread_id ORDER BY 1 LIMIT ?""",  # noqa: S608  # constants of this module
+        (at, limit),
+    )
+    sql.executemany(
+        """UPDATE alerts SET state = 'sending', lease = ?, lease_until = ?, attempts = attempts + 1,
+            first_sent_at = COALESCE(first_sent_at, ?) WHERE id = ?""",
+        [(secrets.token_bytes(_LEASE_BYTES), until, at, id_) for id_ in posts],
+    )
+    edits = _ids(
+        sql,
+        f"""SELECT id FROM alerts WHERE edit_state <> '' AND state = 'sent' AND {_EDIT_DUE_AT} <= ?
+        ORDER BY id LIMIT ?""",  # noqa: S608  # as above
+        (at, limit - len(posts)),
+    )
+    sql.executemany(
+        """UPDATE alerts SET edit_state = 'sending', edit_lease = ?, edit_lease_until = ?, edit_attempts = edit_attempts + 1
+        WHERE id = ?""",
+        [(secrets.token_bytes(_LEASE_BYTES), until, id_) for id_ in edits],
+    )
+    return tuple([_delivery(sql, id_, "post") for id_ in posts] + [_delivery(sql, id_, "edit") for id_ in edits])
+
+
+def mark_sent(sql: sqlite3.Connection, delivery: Delivery, message_id: int | None, now: datetime) -> bool:
+    """Settle a delivery that arrived. Returns False, and changes nothing, where the lease is no longer the caller's."""
+    if delivery.kind == "edit":
+        done = sql.execute(
+            """UPDATE alerts SET edit_state = '', edit_lease = NULL, edit_lease_until = NULL
+            WHERE id = ? AND edit_state = 'sending' AND edit_lease = ?""",
+            (delivery.alert_id, delivery.lease),
+        )
+    else:
+        done = sql.execute(
+            """UPDATE alerts SET state = 'sent', sent_at = ?, message_id = ?, lease = NULL, lease_until = NULL, last_error = ''
+            WHERE id = ? AND state = 'sending' AND lease = ?""",
+            (ms_for(now), message_id, delivery.alert_id, delivery.lease),
+        )
+    return done.rowcount == 1
+
+
+def mark_failed(
+    sql: sqlite3.Connection, delivery: Delivery, reason: str, next_try_at: datetime | None, now: datetime
+) -> bool:
+    """Settle a delivery that certainly did not arrive: owed again from next_try_at on, or given up where that is None.
+
+    Returns False, and changes nothing, where the lease is no longer the caller's.
+    """
+    again = next_try_at is not None
+    due = ms_for(next_try_at or now)
+    if delivery.kind == "edit":
+        done = sql.execute(
+            """UPDATE alerts SET edit_state = ?, edit_next_try_at = ?, edit_lease = NULL, edit_lease_until = NULL,
+                last_error = ? WHERE id = ? AND edit_state = 'sending' AND edit_lease = ?""",
+            ("owed" if again else "", due, text_for(reason), delivery.alert_id, delivery.lease),
+        )
+    else:  # it will go out with the card as it then is, so an edit that waited behind it has nothing left to do
+        done = sql.execute(
+            """UPDATE alerts SET state = ?, next_try_at = ?, edit_state = '', lease = NULL, lease_until = NULL, last_error = ?
+            WHERE id = ? AND state = 'sending' AND lease = ?""",
+            ("pending" if again else "failed", due, text_for(reason), delivery.alert_id, delivery.lease),
+        )
+    return done.rowcount == 1
+
+
+def release(sql: sqlite3.Connection, now: datetime) -> int:
+    """Make owed again whatever was on its way; for an outlet that cannot look back and may repeat. Returns how many posts."""
+    at = ms_for(now)
+    sql.execute(
+        """UPDATE alerts SET edit_state = 'owed', edit_next_try_at = ?, edit_lease = NULL, edit_lease_until = NULL
+        WHERE edit_state = 'sending'""",
+        (at,),
+    )
+    return sql.execute(
+        """UPDATE alerts SET state = 'pending', edit_state = '', next_try_at = ?, lease = NULL, lease_until = NULL
+        WHERE state = 'sending'""",
+        (at,),
+    ).rowcount
+
+
+def unsettled(sql: sqlite3.Connection, now: datetime) -> tuple[Delivery, ...]:
+    """Return posts whose lease is over and whose outcome nobody knows, by age. Their lease still settles them."""
+    rows = sql.execute(
+        f"{_DELIVERIES} WHERE a.state = 'sending' AND a.lease_until <= ? ORDER BY a.first_sent_at, a.id", (ms_for(now),)
+    )
+    return tuple(_delivery_in(row, "post") for row in rows)
+
+
+def next_delivery_at(sql: sqlite3.Connection) -> datetime | None:
+    """Return from when on a claim has something to give, if nothing else happens; None where nothing is owed or all is on its way."""
+    row = sql.execute(
+        f"""SELECT MIN(at) FROM (SELECT MIN(a.next_try_at) AS at FROM alerts a WHERE {_FREE}
+        UNION ALL SELECT MIN({_EDIT_DUE_AT}) FROM alerts WHERE edit_state <> '' AND state = 'sent')"""  # noqa: S608  # constants of this module
+    ).fetchone()
+    return opt_time_in(row[0])
+
+
+def _ids(sql: sqlite3.Connection, query: str, values: tuple[int, ...]) -> list[int]:
+    return [row[0] for row in sql.execute(query, values)]
+
+
+def _delivery(sql: sqlite3.Connection, alert_id: int, kind: Literal["post", "edit"]) -> Delivery:
+    return _delivery_in(sql.execute(f"{_DELIVERIES} WHERE a.id = ?", (alert_id,)).fetchone(), kind)
+
+
+def _delivery_in(row: Any, kind: Literal["post", "edit"]) -> Delivery:  # noqa: ANN401  # a row of _DELIVERIES
+    post = kind == "post"
+    return Delivery(
+        alert_id=row[0],
+        kind=kind,
+        channel_id=row[1],
+        thread_id=row[2],
+        card=card_in(row[3], row[4]),
+        nonce=row[5],
+        attempts=row[6] if post else row[10],
+        reply_to_message_id=row[12],
+        message_id=row[7],
+        first_sent_at=opt_time_in(row[8]),
+        lease=(row[9] if post else row[11]) or b"",
+    )

@@ -1,0 +1,204 @@
+"""What polling needs and what it leaves: which feed is due, which entries are known, and the one commit of a poll.
+
+Owns the tables feeds (their state), hosts, items, item_bodies and seen.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from bot.model import EditedItem, Feed, ItemKeys, Known, KnownItem, NewItem, Poll, Sorted
+from bot.store.codec import host_for, json_for, ms_for, opt_ms_for, opt_time_in, pack, text_for
+from bot.store.declared import FEED_COLUMNS, FEEDS, feed_in
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+_LINK_DAYS = 30
+_DAY_MS = 24 * 60 * 60 * 1000
+_CHUNK = 500
+
+
+def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int) -> tuple[Feed, ...]:
+    """Return the feeds to be polled now, the longest overdue first. A feed whose host rests is not among them."""
+    at = ms_for(now)
+    rows = sql.execute(
+        f"""SELECT {FEED_COLUMNS} FROM {FEEDS}
+        WHERE f.enabled AND (f.next_poll_at IS NULL OR f.next_poll_at <= ?) AND (h.rest_until IS NULL OR h.rest_until <= ?)
+        ORDER BY f.next_poll_at, f.id LIMIT ?""",  # noqa: S608  # constants of the store
+        (at, at, limit),
+    )
+    return tuple(feed_in(row) for row in rows)
+
+
+def next_poll_at(sql: sqlite3.Connection) -> datetime | None:
+    """Return when the next feed is due, rests of hosts counted in; None without feeds, 1970 where one was never asked."""
+    row = sql.execute(
+        f"SELECT MIN(MAX(COALESCE(f.next_poll_at, 0), COALESCE(h.rest_until, 0))) FROM {FEEDS} WHERE f.enabled"  # noqa: S608  # as above
+    ).fetchone()
+    return opt_time_in(row[0])
+
+
+def known(sql: sqlite3.Connection, feed_id: int, keys: Sequence[ItemKeys], now: datetime) -> Known:
+    """Return what this feed is known to have held of these entries. Links count for 30 days; the newest item of a link stands."""
+    by_key: dict[bytes, KnownItem] = {}
+    for chunk, marks in _chunks([one.key for one in keys]):
+        rows = sql.execute(
+            f"""SELECT s.key, i.id, i.content_hash, i.title_hash, i.edits FROM seen s LEFT JOIN items i ON i.id = s.item_id
+            WHERE s.feed_id = ? AND s.key IN ({marks})""",  # noqa: S608  # marks are question marks
+            (feed_id, *chunk),
+        )
+        by_key.update(_known_in(rows))
+    by_link: dict[bytes, KnownItem] = {}
+    since = ms_for(now - timedelta(days=_LINK_DAYS))
+    for chunk, marks in _chunks([one.link_hash for one in keys if one.link_hash is not None]):
+        rows = sql.execute(
+            f"""SELECT link_hash, id, content_hash, title_hash, edits FROM items
+            WHERE link_hash IN ({marks}) AND feed_id = ? AND first_seen_at >= ? ORDER BY id""",  # noqa: S608  # as above
+            (*chunk, feed_id, since),
+        )
+        by_link.update(_known_in(rows))
+    return Known(by_key=by_key, by_link=by_link)
+
+
+def commit_poll(sql: sqlite3.Connection, poll: Poll) -> tuple[int, ...]:
+    """Store all that one poll brought, and return the ids of the items that are new, in document order.
+
+    The same poll once more adds nothing. A feed that was paused meanwhile stays paused.
+    """
+    at = ms_for(poll.polled_at)
+    _keep_feed(sql, poll.feed)
+    if poll.host_rest is not None:
+        host, until = poll.host_rest
+        sql.execute(
+            """INSERT INTO hosts (host, rest_until) VALUES (?, ?)
+            ON CONFLICT (host) DO UPDATE SET rest_until = MAX(rest_until, excluded.rest_until)""",
+            (host_for(host), ms_for(until)),
+        )
+    return () if poll.entries is None else _keep_entries(sql, poll.feed.id, poll.entries, at)
+
+
+def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
+    sql.execute(
+        """UPDATE feeds SET name = CASE WHEN name = '' THEN ? ELSE name END, validators = ?, body_hash = ?, items_hash = ?,
+            hints = ?, rate = ?, state = CASE WHEN enabled THEN ? ELSE state END, fail_count = ?, last_error = ?,
+            next_poll_at = ?, last_poll_at = ?, last_ok_at = ?, subscribed_at = ?, language = ?
+        WHERE id = ?""",
+        (
+            text_for(feed.name),
+            json.dumps([feed.etag, feed.last_modified]),
+            feed.body_hash,
+            feed.items_hash,
+            json_for(feed.hints),
+            feed.rate,
+            feed.state,
+            feed.fail_count,
+            text_for(feed.last_error),
+            opt_ms_for(feed.next_poll_at),
+            opt_ms_for(feed.last_poll_at),
+            opt_ms_for(feed.last_ok_at),
+            opt_ms_for(feed.subscribed_at),
+            None if feed.language is None else text_for(feed.language),
+            feed.id,
+        ),
+    )
+
+
+def _keep_entries(sql: sqlite3.Connection, feed_id: int, entries: Sorted, at: int) -> tuple[int, ...]:
+    ids = [_keep_new(sql, feed_id, one, at) for one in entries.new]
+    for edited in entries.edited:
+        _keep_edited(sql, feed_id, edited, at)
+    sql.executemany(
+        "INSERT INTO seen (feed_id, key, item_id, last_seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(feed_id, key, item_id, at) for key, item_id in entries.moved],
+    )
+    for chunk, marks in _chunks(
+        entries.seen
+    ):  # once a day is enough to tell what left the document, and saves 50 writes a poll
+        sql.execute(
+            f"UPDATE seen SET last_seen_at = ? WHERE feed_id = ? AND last_seen_at <= ? AND key IN ({marks})",  # noqa: S608  # marks are question marks
+            (at, feed_id, at - _DAY_MS, *chunk),
+        )
+    return tuple(item_id for item_id in ids if item_id is not None)
+
+
+def _keep_new(sql: sqlite3.Connection, feed_id: int, new: NewItem, at: int) -> int | None:
+    """Return the id of the stored item; None where its key was known already."""
+    mark = sql.execute(
+        "INSERT INTO seen (feed_id, key, last_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+        (feed_id, new.keys.key, at),
+    ).fetchall()
+    if not mark:
+        return None
+    entry, keys = new.entry, new.keys
+    ((item_id,),) = sql.execute(
+        """INSERT INTO items (feed_id, key, link_hash, title_hash, content_hash, guid, url, title, author, published_at,
+            updated_at, first_seen_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
+        (
+            feed_id,
+            keys.key,
+            keys.link_hash,
+            keys.title_hash,
+            keys.content_hash,
+            text_for(entry.guid),
+            text_for(entry.link),
+            text_for(entry.title),
+            text_for(entry.author),
+            opt_ms_for(entry.published_at),
+            opt_ms_for(entry.updated_at),
+            at,
+            "to_read" if new.to_read else "baseline",
+        ),
+    ).fetchall()
+    sql.execute("UPDATE seen SET item_id = ? WHERE feed_id = ? AND key = ?", (item_id, feed_id, keys.key))
+    sql.execute("INSERT INTO item_bodies (item_id, text) VALUES (?, ?)", (item_id, pack(entry.text)))
+    return int(item_id)
+
+
+def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: int) -> None:
+    entry, keys = edited.entry, edited.keys
+    changed = sql.execute(
+        """UPDATE items SET link_hash = ?, title_hash = ?, content_hash = ?, url = ?, title = ?, author = ?,
+            published_at = COALESCE(?, published_at), updated_at = ?, edits = edits + 1, state = 'to_read',
+            page_tries = 0, page_next_at = NULL
+        WHERE id = ? AND feed_id = ? AND content_hash <> ?""",
+        (
+            keys.link_hash,
+            keys.title_hash,
+            keys.content_hash,
+            text_for(entry.link),
+            text_for(entry.title),
+            text_for(entry.author),
+            opt_ms_for(entry.published_at),
+            opt_ms_for(entry.updated_at),
+            edited.item_id,
+            feed_id,
+            keys.content_hash,
+        ),
+    ).rowcount
+    if changed:
+        sql.execute(
+            "INSERT OR REPLACE INTO item_bodies (item_id, text) VALUES (?, ?)", (edited.item_id, pack(entry.text))
+        )
+    sql.execute(
+        "INSERT INTO seen (feed_id, key, item_id, last_seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (feed_id, keys.key, edited.item_id, at),
+    )
+
+
+def _known_in(rows: sqlite3.Cursor) -> Iterator[tuple[bytes, KnownItem]]:
+    for key, item_id, content_hash, title_hash, edits in rows:
+        yield (
+            key,
+            KnownItem(item_id=item_id, content_hash=content_hash, title_hash=title_hash, edits=edits or 0),
+        )
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:
+    """Yield the values in pieces that one statement can bear, each with its question marks."""
+    for start in range(0, len(values), _CHUNK):
+        chunk = values[start : start + _CHUNK]
+        yield chunk, ",".join("?" * len(chunk))

@@ -1,0 +1,224 @@
+"""The store as the rest of the program sees it: one method for one transaction. Opens and closes everything in the right order.
+
+Times cross this border as aware UTC. Every method raises StoreError where the disk, another program or damage is in the way, and
+then has stored nothing; it may be called again. What a method returned is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+from bot.errors import StoreError
+from bot.store import archive, declared, outbox, polls, readings
+from bot.store import words as word_table
+from bot.store.connection import connect, finish, run_whole
+from bot.store.lock import take_lock
+from bot.store.reader import Reader
+from bot.store.schema import MIGRATIONS, check_version, existing_place, open_gate, place_for
+from bot.store.writer import Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import aiosqlite
+
+    from bot.model import Actor, Delivery, Feed, Item, ItemKeys, Known, Poll, Reading, Story, ToldAlert, Watch, WordForm
+
+T = TypeVar("T")
+
+
+class Store:
+    """An open database. Safe to use from any number of tasks of one event loop."""
+
+    def __init__(self, path: Path, reader: Reader, writer: Writer | None, voice: str, opened: AsyncExitStack) -> None:
+        self.path = path
+        self._reader = reader
+        self._writer = writer
+        self._voice = voice
+        self._opened = opened
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, path: Path | str, *, now: datetime, voice: str = "terminal") -> Store:
+        """Return the store at `path`, for this process alone; create the file where there is none.
+
+        voice: who speaks to people through this store (a bot's id); part of every alert's nonce.
+
+        Raises: StoreError, one line that says what to do: in use by another process, damaged, newer, not ours, not writable, full.
+        """
+        path = place_for(path)
+        async with AsyncExitStack() as opened:
+            opened.callback(take_lock(path).release)
+            await finish(asyncio.to_thread(open_gate, path, now=now))
+            writing = await connect(path, reading=False)
+            opened.push_async_callback(writing.close)
+            opened.push_async_callback(_checkpoint, writing)
+            reading = await connect(path, reading=True)
+            opened.push_async_callback(reading.close)
+            writer = Writer(writing)
+            opened.push_async_callback(writer.close)
+            return cls(path, Reader(reading), writer, voice, opened.pop_all())
+
+    @classmethod
+    async def open_readonly(cls, path: Path | str) -> Store:
+        """Return the store at `path` for questions only, also while the bot runs. It is neither created, migrated nor locked.
+
+        Raises: StoreError.
+        """
+        path = existing_place(path)
+        async with AsyncExitStack() as opened:
+            reading = await connect(path, reading=True)
+            opened.push_async_callback(reading.close)
+            version = await run_whole(reading, lambda sql: check_version(sql, path))
+            if version < (latest := len(MIGRATIONS)):
+                raise StoreError(f"{path} has schema {version}, this program reads {latest}: start wirewatch run once")
+            return cls(path, Reader(reading), None, "", opened.pop_all())
+
+    async def close(self) -> None:
+        """Write what still waits, fold the log into the file, close, give the lock back. Once is enough, twice does no harm."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._opened.aclose(), name="store close")
+        await finish(self._closing)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._writer is None:
+            raise StoreError(f"{self.path} was opened for reading only: nothing can be changed through it")
+        return await self._writer.write(work)
+
+    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closing is not None:
+            raise StoreError("the store is closed")
+        return await self._reader.read(question)
+
+    # --- what is watched ----------------------------------------------------------------------------------------------
+
+    async def declare(
+        self,
+        *,
+        feeds: Sequence[declared.DeclaredFeed],
+        actors: Sequence[Actor],
+        watches: Sequence[Watch],
+        now: datetime,
+    ) -> None:
+        """Bring the declared feeds, actors and watches in step with the file. What chat made is never touched.
+
+        What vanished from the file rests, and goes on with its old marks and id when it comes back under the same url or name.
+        """
+        await self._write(lambda sql: declared.declare(sql, feeds=feeds, actors=actors, watches=watches, now=now))
+
+    async def feeds(self) -> tuple[Feed, ...]:
+        """Return every feed, resting ones (state "paused") too."""
+        return await self._read(declared.feeds_in)
+
+    async def watches(self) -> tuple[Watch, ...]:
+        """Return the watches that are on."""
+        return await self._read(declared.watches_in)
+
+    async def actors(self) -> tuple[Actor, ...]:
+        """Return the actors that are on, with all their spellings."""
+        return await self._read(declared.actors_in)
+
+    # --- polls --------------------------------------------------------------------------------------------------------
+
+    async def due_feeds(self, now: datetime, *, limit: int = 100) -> tuple[Feed, ...]:
+        """Return the feeds to be polled now, the longest overdue first; none whose host rests."""
+        return await self._read(lambda sql: polls.due_feeds(sql, now, limit))
+
+    async def next_poll_at(self) -> datetime | None:
+        """Return when the next feed is due (1970: now), rests of hosts counted in; None without feeds."""
+        return await self._read(polls.next_poll_at)
+
+    async def known(self, feed_id: int, keys: Sequence[ItemKeys], *, now: datetime) -> Known:
+        """Return what this feed is known to have held of these entries."""
+        return await self._read(lambda sql: polls.known(sql, feed_id, keys, now))
+
+    async def commit_poll(self, poll: Poll) -> tuple[int, ...]:
+        """Store one poll whole, and return the ids of new items. The same poll once more adds nothing."""
+        return await self._write(lambda sql: polls.commit_poll(sql, poll))
+
+    # --- readings -----------------------------------------------------------------------------------------------------
+
+    async def items_to_read(self, *, limit: int, without: Collection[int] = ()) -> tuple[Item, ...]:
+        """Return items that are new or edited and not read since, oldest first."""
+        return await self._read(lambda sql: readings.items_to_read(sql, limit, without))
+
+    async def pages_owed(self, now: datetime, *, limit: int, without: Collection[int] = ()) -> tuple[Item, ...]:
+        """Return items that were read as a teaser and whose page is to be tried again by now."""
+        return await self._read(lambda sql: readings.pages_owed(sql, now, limit, without))
+
+    async def next_page_at(self) -> datetime | None:
+        """Return when the next page is to be tried again; None where none is owed."""
+        return await self._read(readings.next_page_at)
+
+    async def item(self, item_id: int) -> Item | None:
+        """Return an item; None where there is none of that id."""
+        return await self._read(lambda sql: readings.item(sql, item_id))
+
+    async def story_for(self, item: Item) -> Story:
+        """Return the story that an item tells, by what is known without its words: its own, that of its link, or a new one."""
+        return await self._read(lambda sql: readings.story_for(sql, item))
+
+    async def told(self, story_key: bytes) -> tuple[ToldAlert, ...]:
+        """Return what all channels were told of a story, or are owed, by number."""
+        return await self._read(lambda sql: readings.told(sql, story_key))
+
+    async def commit_reading(self, reading: Reading) -> None:
+        """Store one reading and all that is owed because of it. The same reading once more changes nothing."""
+        await self._write(lambda sql: readings.commit_reading(sql, reading, self._voice))
+
+    # --- what is owed -------------------------------------------------------------------------------------------------
+
+    async def claim(self, now: datetime, *, limit: int = 20, lease_s: float = 60) -> tuple[Delivery, ...]:
+        """Return what is to be sent now, leased to the caller: posts in order, at most one for each channel, then edits."""
+        return await self._write(lambda sql: outbox.claim(sql, now, limit, lease_s))
+
+    async def mark_sent(self, delivery: Delivery, *, message_id: int | None, now: datetime) -> bool:
+        """Settle a delivery that arrived; False where its lease is no longer the caller's."""
+        return await self._write(lambda sql: outbox.mark_sent(sql, delivery, message_id, now))
+
+    async def mark_failed(
+        self, delivery: Delivery, reason: str, *, next_try_at: datetime | None, now: datetime
+    ) -> bool:
+        """Settle a delivery that certainly did not arrive; next_try_at None: for good. False where the lease is not the caller's."""
+        return await self._write(lambda sql: outbox.mark_failed(sql, delivery, reason, next_try_at, now))
+
+    async def release(self, *, now: datetime) -> int:
+        """Make owed again whatever was on its way, for an outlet that cannot look back. Returns how many posts."""
+        return await self._write(lambda sql: outbox.release(sql, now))
+
+    async def unsettled(self, now: datetime) -> tuple[Delivery, ...]:
+        """Return posts whose lease is over and whose outcome nobody knows. Their lease still settles them."""
+        return await self._read(lambda sql: outbox.unsettled(sql, now))
+
+    async def next_delivery_at(self) -> datetime | None:
+        """Return from when on a claim has something to give, if nothing else happens; None where it has nothing."""
+        return await self._read(outbox.next_delivery_at)
+
+    # --- keywords, and what people ask --------------------------------------------------------------------------------
+
+    async def word_forms(self, words: Sequence[str], langs: Sequence[str]) -> dict[str, tuple[WordForm, ...]]:
+        """Return the forms of those words that are known in every one of these languages."""
+        return await self._read(lambda sql: word_table.word_forms(sql, words, langs))
+
+    async def keep_word_forms(self, forms: Mapping[str, Sequence[WordForm]], langs: Sequence[str]) -> None:
+        """Remember the forms of these words in exactly these languages."""
+        await self._write(lambda sql: word_table.keep_word_forms(sql, forms, langs))
+
+    async def counts(self) -> archive.Counts:
+        """Return how the store stands."""
+        return await self._read(archive.counts)
+
+    async def latest(self, *, watch: str | None, since: datetime, limit: int) -> tuple[archive.Hit, ...]:
+        """Return what matched since then, newest first: of one watch (by name), or of all."""
+        return await self._read(lambda sql: archive.latest(sql, watch, since, limit))
+
+
+async def _checkpoint(writing: aiosqlite.Connection) -> None:
+    with contextlib.suppress(StoreError):  # a full disk does not keep anyone from closing: the log itself holds it all
+        await run_whole(writing, lambda sql: sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
