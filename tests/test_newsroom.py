@@ -17,6 +17,7 @@ import pytest
 import bot.newsroom
 from bot.newsroom import Newsroom
 from bot.newsroom.library import Library, SampleArticle, open_library
+from bot.reading.extract import page_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -222,6 +223,23 @@ async def test_a_page_has_its_article_and_says_that_it_is_a_sample(
     assert metadata is not None
     assert json.loads(metadata[1])["headline"] == article.title
     assert "$" not in page
+
+
+@pytest.mark.parametrize("article", READABLE, ids=slug)
+async def test_the_reader_takes_exactly_the_article_from_a_page(
+    article: SampleArticle, newsroom: Newsroom, http: aiohttp.ClientSession
+) -> None:
+    url = f"http://{newsroom.origin}{article.path}"
+    body, content_type = await document(http, url)
+    page = page_text(body, url=url, charset=content_type.partition("charset=")[2])
+    assert page.title == article.title
+    assert page.text.split("\n\n") == [article.teaser, *article.paragraphs]
+
+
+def test_what_stands_around_an_article_would_fool_a_reader_that_takes_the_whole_page() -> None:
+    for outlet in LIBRARY.outlets:
+        if not outlet.full_text:
+            assert fired_by("\n".join(outlet.navigation))
 
 
 async def test_robots_txt_forbids_the_closed_page_and_no_other(newsroom: Newsroom, http: aiohttp.ClientSession) -> None:

@@ -85,7 +85,9 @@ def open_library() -> Library:
     desk = _toml(home / "desk.toml")
     outlets = tuple(Outlet(**{**entry, "navigation": tuple(entry["navigation"])}) for entry in desk["outlets"])
     shelves = [(outlet.key, home / "articles" / outlet.key) for outlet in outlets]
-    articles = [_article(key, file) for key, shelf in shelves for file in shelf.iterdir()]
+    articles = [
+        _article(key, file) for key, shelf in shelves for file in shelf.iterdir() if file.name.endswith(".toml")
+    ]
     return Library(
         outlets=outlets,
         articles=tuple(sorted(articles, key=lambda article: (article.hours_ago, article.slug))),
