@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractResolver
 
+__all__ = ["FeedRequest", "Fetched", "Limits", "NotModified", "Web"]
+
 PROJECT_URL = "https://github.com/wirewatch/wirewatch"
 FEED_GAP_S = 1.0
 FEED_SLOTS = 2
