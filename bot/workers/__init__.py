@@ -1,0 +1,66 @@
+"""The processes that parse feeds, read pages and look up word forms, where a hostile document can hurt nobody.
+
+The only place that knows that such work happens elsewhere. Imports nothing heavy: feedparser, trafilatura and simplemma are loaded
+in the children, which start on first use.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self, cast
+
+from bot.workers.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.model import PageText, ParsedFeed, WordForm
+
+WORDS_MEMORY_MB = 1_536  # a language's table is large once it is unpacked
+WORDS_TIMEOUT_S = 60.0
+
+
+class Workers:
+    """One process for feeds, one for pages, and one for as long as word forms are looked up. Use as `async with`.
+
+    Every job raises ParseError where its document is at fault: timeout, memory, worker (it died), or what the job itself says.
+    A cancelled job ends with its process; the next job gets a new one.
+    """
+
+    def __init__(self, *, timeout_s: float = 10.0, memory_mb: int = 512, max_tasks: int = 500) -> None:
+        def process(module: str) -> WorkerProcess:
+            return WorkerProcess(imports=(module,), timeout_s=timeout_s, memory_mb=memory_mb, max_tasks=max_tasks)
+
+        self._feeds = process("bot.feeds.parse")
+        self._pages = process("bot.reading.extract")
+        self._words = WorkerProcess(timeout_s=WORDS_TIMEOUT_S, memory_mb=WORDS_MEMORY_MB, max_tasks=1)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        async with AsyncExitStack() as stack:
+            for process in self._all():
+                stack.push_async_callback(process.close)
+
+    async def parse_feed(self, body: bytes, content_type: str | None, base_url: str) -> ParsedFeed:
+        """Return what `bot.feeds.parse.parse_feed` makes of a document."""
+        feed = await self._feeds.call("bot.feeds.parse:parse_feed", body, content_type=content_type, base_url=base_url)
+        return cast("ParsedFeed", feed)
+
+    async def read_page(self, html: bytes, *, url: str, charset: str | None) -> PageText:
+        """Return what `bot.reading.extract.page_text` makes of a page."""
+        page = await self._pages.call("bot.reading.extract:page_text", html, url=url, charset=charset)
+        return cast("PageText", page)
+
+    async def word_forms(self, words: Sequence[str], langs: Sequence[str]) -> dict[str, tuple[WordForm, ...]]:
+        """Return what `bot.reading.forms.word_forms` knows of the words; its tables go with the process."""
+        forms = await self._words.call("bot.reading.forms:word_forms", tuple(words), tuple(langs))
+        return cast("dict[str, tuple[WordForm, ...]]", forms)
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes that run now."""
+        return tuple(process.pid for process in self._all() if process.pid is not None)
+
+    def _all(self) -> tuple[WorkerProcess, ...]:
+        return self._feeds, self._pages, self._words
