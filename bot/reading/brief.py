@@ -92,7 +92,7 @@ def _sentence(order: int, span: Span, text: str, terms: frozenset[str], words: L
         span=span,
         terms=terms,
         words=Counter(content),
-        dangles=bool(start) and start.group().casefold().replace("’", "'") in words.dangling if start else False,
+        dangles=start is not None and start.group().casefold().replace("’", "'") in words.dangling,
         figure=any(char.isdigit() for char in text),
         inside=inside,
         candidate=len(content) > 0 and not _BYLINE.match(text) and text[-1] != ":",

@@ -39,6 +39,12 @@ _META_CHARSET: Final = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE
 )
 _META_WITHIN: Final = 4096
+_NOT_FOR_PAGES: Final = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined"})
+_WESTERN: Final = frozenset({"cp1252", "iso8859-15", "mac-roman"})
+_ACCENTS: Final = re.compile(r"(?<![A-Za-z])[À-ÿ]{4,}")
+_CYRILLIC: Final = ("cp1251", "koi8-r", "iso8859-5", "cp866")
+_CYRILLIC_WORD: Final = re.compile(r"[А-ЯЁІЎЄЇҐа-яёіўєїґ][а-яёіўєїґ]+")
+_CYRILLIC_SHARE: Final = 0.6
 _NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
 _INLINE: Final = frozenset({"hi", "ref", "del", "lb", "code", "span", "graphic", "cell"})
 _BREAKS: Final = re.compile(r"[^\S\n]*\n[^\S\n]*(?:\n\s*)+")
@@ -93,8 +99,8 @@ def _decoded(html: bytes, charset: str | None) -> str:
             return html[len(mark) :].decode(encoding, errors="replace")
     meta = _META_CHARSET.search(html, 0, _META_WITHIN)
     declared = (charset, meta.group(1).decode("ascii", errors="replace") if meta else None)
-    for encoding in ("utf-8", *declared):
-        text = _decoded_as(html, encoding) if encoding else None
+    for name in ("utf-8", *declared):
+        text = _decoded_as(html, name) if name else None
         if text is not None:
             return text
     return _guessed(html)
@@ -104,24 +110,25 @@ def _decoded_as(html: bytes, encoding: str) -> str | None:
     """Return the page in this encoding, None where it does not fit: bytes without meaning, or Cyrillic declared as Western."""
     try:
         name = codecs.lookup(encoding.strip().strip("\"'")).name
+        if name in _NOT_FOR_PAGES:
+            return None
         name = "cp1252" if name in {"iso8859-1", "ascii"} else name  # as browsers read it (WHATWG Encoding, 4.2)
-        strict = html.decode(name, errors="strict" if name == "utf-8" else "replace")
+        text = html.decode(name, errors="replace")
     except (LookupError, ValueError):
         return None
-    letters = [char for char in strict if char > "\x7f" and char.isalpha()]
-    western = name in {"cp1252", "iso8859-15", "mac-roman"}
+    others = [char for char in text if char > "\x7f"]
     # A Western page has an accent here and there; where most words are nothing but accents, the declaration is a lie.
-    if western and len(re.findall(r"(?<![A-Za-z])[À-ÿ]{4,}", strict)) * 8 > len(letters):
+    if name in _WESTERN and len(_ACCENTS.findall(text)) * 8 > len(others):
         return None
-    return None if strict.count("�") * 50 > max(len(letters), 1) else strict
+    return None if others.count("\ufffd") * 4 > len(others) else text
 
 
 def _guessed(html: bytes) -> str:
     """Return the page in the encoding in which most of it reads as lower-case Cyrillic, or as charset-normalizer thinks."""
-    texts = {name: html.decode(name, errors="replace") for name in ("cp1251", "koi8-r", "iso8859-5", "cp866")}
-    scores = {name: len(re.findall(r"[А-ЯЁІЎЄЇҐа-яёіўєїґ]?[а-яёіўєїґ]{3,}", text)) for name, text in texts.items()}
-    best = max(scores, key=lambda name: scores[name])
-    if scores[best] * 4 > sum(byte > 0x7F for byte in html) / 6:  # noqa: PLR2004  the end of ASCII
+    texts = {name: html.decode(name, errors="replace") for name in _CYRILLIC}
+    lengths = {name: sum(map(len, _CYRILLIC_WORD.findall(text))) for name, text in texts.items()}
+    best = max(lengths, key=lambda name: lengths[name])
+    if lengths[best] >= _CYRILLIC_SHARE * sum(byte > 0x7F for byte in html):  # noqa: PLR2004  the end of ASCII
         return texts[best]
     guess = from_bytes(re.sub(rb"<[^>]*>", b" ", html)[:50_000]).best()
     return html.decode(guess.encoding if guess else "cp1252", errors="replace")

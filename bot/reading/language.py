@@ -59,7 +59,8 @@ def language_of(text: str, declared: str | None) -> str | None:
     if code is not None and not _contradicted(code, script, sample):
         return code
     if script == "Cyrl":
-        return _cyrillic(sample.lower())
+        letters = _cyrillic(sample.lower())
+        return letters or (code if code is not None and script in _WRITTEN_IN.get(code, ()) else None)
     return _ONE_LANGUAGE.get(script) if script != "Hani" else "zh"
 
 

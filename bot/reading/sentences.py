@@ -14,7 +14,9 @@ from bot.reading.languages import Language, language
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PARAGRAPH_END: Final = re.compile(rf"[.!?…]+[{_CLOSERS}]*\s+|[。！？][{_CLOSERS}]*(?![」』”’])\s*")
+_PARAGRAPH_END: Final = re.compile(r"\n[^\S\n]*(?:\n\s*)+")
+_CLOSERS: Final = "\"'”’“»)\\]›"
+_END: Final = re.compile(rf"[.!?…]+[{_CLOSERS}]*\s+|[。！？][{_CLOSERS}]*(?![」』”’])\s*")
 _SPACED_LETTERS: Final = re.compile(r"[^\W\d_]\.")
 _OPENERS: Final = re.compile(r"[\s\"'“‘„«(\[‹¿¡—–-]*")
 _LAST_WORD: Final = re.compile(r"(?:[^\W_]+(?:[.’'-][^\W_]+)*|№)$")
@@ -27,15 +29,13 @@ _WORD_CHARS: Final = 40
 def sentences_in(text: str, lang: str | None = None) -> tuple[Span, ...]:
     """Return the sentences in order, without white space around them; an empty text has none.
 
-    A paragraph's end (a blank line) always ends one; a single line feed does not.
+    A paragraph's end (a blank line) always ends one; a single line feed does not. In a text without any capital letter a
+    sentence may begin with a small one.
     """
     words = language(lang)
-    return tuple(
-        span
-        for start, end in _paragraphs(text)
-        for span in _sentences(text, start, end, words)
-        if span.start < span.end
-    )
+    cased = any(char.isupper() for char in text)
+    spans = (span for start, end in _paragraphs(text) for span in _sentences(text, start, end, words, cased=cased))
+    return tuple(span for span in spans if span.start < span.end)
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
@@ -46,9 +46,9 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _sentences(text: str, start: int, end: int, words: Language) -> Iterator[Span]:
+def _sentences(text: str, start: int, end: int, words: Language, *, cased: bool) -> Iterator[Span]:
     for mark in _END.finditer(text, start, end):
-        if _ends(text, start, mark, end, words):
+        if _ends(text, start, mark, words, cased=cased):
             yield _stripped(text, start, mark.end())
             start = mark.end()
     yield _stripped(text, start, end)
@@ -62,17 +62,15 @@ def _stripped(text: str, start: int, end: int) -> Span:
     return Span(start=start, end=end)
 
 
-def _ends(text: str, start: int, mark: re.Match[str], end: int, words: Language) -> bool:
-    """Say whether this mark ends the sentence that began at start."""
-    opening = _OPENERS.match(text, mark.end(), end)
+def _ends(text: str, start: int, mark: re.Match[str], words: Language, *, cased: bool) -> bool:
+    """Say whether this mark ends the sentence that began at start: what follows begins one, and it is no abbreviation."""
+    opening = _OPENERS.match(text, mark.end())
     at = opening.end() if opening else mark.end()
-    if at >= end:
-        return at > mark.end() or mark.end() >= end
-    if text[at].islower():
-        return False
+    if at == len(text) or (cased and text[at].islower()):
+        return at == len(text)
     marks = mark.group().rstrip()
-    if not marks.startswith(".") or marks.startswith(".."):
-        return not (marks[0] == "…" or marks.startswith("..")) or text[at].isupper()
+    if marks.startswith(("…", "..")):
+        return text[at].isupper() or not cased
     return marks != "." or not _is_abbreviation(text, start, mark.start(), at, words)
 
 
@@ -84,7 +82,7 @@ def _is_abbreviation(text: str, start: int, stop: int, at: int, words: Language)
     word = found.group()
     folded = word.replace("’", "'").casefold()
     following = _FIRST_WORD.match(text, at)
-    starter = bool(following) and following.group().casefold() in words.stop_words if following else False
+    starter = following is not None and following.group().casefold() in words.stop_words
     if len(word) == 1 and word.isalpha() and _SPACED_LETTERS.match(text, at):
         return True  # z. B., J. K. Rowling
     if word.isdigit():
