@@ -15,9 +15,13 @@ import aiohttp
 import pytest
 
 import bot.newsroom
+from bot.model import Article, Watch
 from bot.newsroom import Newsroom
 from bot.newsroom.library import Library, SampleArticle, open_library
 from bot.reading.extract import page_text
+from bot.reading.forms import word_forms
+from bot.reading.matcher import Matcher
+from bot.reading.query import keywords_in, parse_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -290,6 +294,24 @@ def test_a_feed_with_whole_articles_needs_no_page(article: SampleArticle) -> Non
 @pytest.mark.parametrize("article", [a for a in LIBRARY.articles if a.page != "open"], ids=slug)
 def test_an_article_whose_page_cannot_be_had_fires_by_its_teaser(article: SampleArticle) -> None:
     assert fired_by(article.teaser) == article.expects != set()
+
+
+@pytest.fixture(scope="module")
+def matcher() -> Matcher:
+    """The bundled watches, as `wirewatch try` compiles them."""
+    watches = [Watch(name=name, query=query) for name, query in LIBRARY.watches]
+    words = [word for watch in watches for word in keywords_in(parse_query(watch.query))]
+    return Matcher.compile(watches, LIBRARY.actors, forms=word_forms(words, ("en", "ru")))
+
+
+@pytest.mark.parametrize("article", LIBRARY.articles, ids=slug)
+def test_the_bundled_watches_fire_where_the_article_says_and_nowhere_else(
+    article: SampleArticle, matcher: Matcher
+) -> None:
+    outlet = next(outlet for outlet in LIBRARY.outlets if outlet.key == article.outlet)
+    text = "\n\n".join([article.teaser, *(article.paragraphs if article.page == "open" else ())])
+    found = matcher.match(Article(title=article.title, text=text, lang=outlet.language))
+    assert {match.watch for match in found.matches} == article.expects
 
 
 def test_every_watch_fires_on_two_articles_or_more_and_several_articles_fire_none() -> None:
