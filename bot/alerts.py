@@ -26,7 +26,14 @@ Place = tuple[int, int]
 
 
 def alerts_for(
-    *, item: Item, article: Article, matches: Matches, watches: Sequence[Watch], story: Story, told: Sequence[ToldAlert], late: str = ""
+    *,
+    item: Item,
+    article: Article,
+    matches: Matches,
+    watches: Sequence[Watch],
+    story: Story,
+    told: Sequence[ToldAlert],
+    late: str = "",
 ) -> tuple[tuple[Alert, ...], tuple[AlertEdit, ...]]:
     """Return the alerts and edits that are owed because of this reading.
 
@@ -59,7 +66,9 @@ def told_keys(watches: Sequence[Watch], matches: Sequence[Match]) -> frozenset[s
 class Telling:
     """One article and the watches of one channel that fired on it: what is new there, and how it is said."""
 
-    def __init__(self, *, item: Item, article: Article, matches: Sequence[Match], watches: Sequence[Watch], late: str) -> None:
+    def __init__(
+        self, *, item: Item, article: Article, matches: Sequence[Match], watches: Sequence[Watch], late: str
+    ) -> None:
         self._item = item
         self._article = article
         self._matches = matches
@@ -99,7 +108,12 @@ class Telling:
                 continue
             matches = self._of(watches)
             card = card_for(
-                item=self._item, article=self._article, matches=matches, watches=watches, late=alert.card.late, also=alert.card.also
+                item=self._item,
+                article=self._article,
+                matches=matches,
+                watches=watches,
+                late=alert.card.late,
+                also=alert.card.also,
             )
             card = replace(card, watches=alert.card.watches, mentions=alert.card.mentions, seen_at=alert.card.seen_at)
             if card != alert.card:

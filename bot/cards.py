@@ -16,7 +16,13 @@ UNTITLED = "(no headline)"
 
 
 def card_for(
-    *, item: Item, article: Article, matches: Sequence[Match], watches: Sequence[Watch], late: str = "", also: tuple[str, ...] = ()
+    *,
+    item: Item,
+    article: Article,
+    matches: Sequence[Match],
+    watches: Sequence[Watch],
+    late: str = "",
+    also: tuple[str, ...] = (),
 ) -> Card:
     """Return the card that tells of an article to the given watches, which all fired on it and share one channel.
 
@@ -74,7 +80,9 @@ def brief_sentences_in(article: Article, matches: Sequence[Match]) -> tuple[Brie
 def bold_in(sentence: Span, matches: Sequence[Match]) -> tuple[Span, ...]:
     """Return where the matched words stand inside a sentence: ordered, apart from each other, offsets into the sentence."""
     spans: list[Span] = []
-    inside = {(match.start, match.end) for match in matches if sentence.start <= match.start and match.end <= sentence.end}
+    inside = {
+        (match.start, match.end) for match in matches if sentence.start <= match.start and match.end <= sentence.end
+    }
     for start, end in sorted(inside):
         if spans and start - sentence.start <= spans[-1].end:
             spans[-1] = Span(start=spans[-1].start, end=max(spans[-1].end, end - sentence.start))

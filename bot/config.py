@@ -135,10 +135,14 @@ def warnings_for(config: Config) -> tuple[str, ...]:
             f"fetch.interval = {shown_duration(config.fetch.interval_s)}: feeds outside allow_private are polled every "
             f"{shown_duration(PUBLIC_FLOOR_S)} at most"
         )
-    for actor in config.actors:
-        for spelling in (actor.name, *(alias.text for alias in actor.aliases)):
-            if " " not in spelling and spelling == spelling.lower() and spelling.isalpha():
-                said.append(f'actor "{actor.name}": "{spelling}" is typed in small letters; it alerts wherever that word stands')
+    spellings = [
+        (actor.name, text) for actor in config.actors for text in (actor.name, *(alias.text for alias in actor.aliases))
+    ]
+    said += [
+        f'actor "{name}": "{text}" is typed in small letters and alerts wherever that word stands'
+        for name, text in spellings
+        if text.isalpha() and text.islower()
+    ]
     return tuple(said)
 
 

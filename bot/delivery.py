@@ -73,7 +73,11 @@ class Deliverer:
         again = not isinstance(error, DeliveryError) or error.again
         next_try_at = now + timedelta(seconds=retry_s(delivery.attempts)) if again else None
         log.warning(
-            "event=delivery_failed alert=%s kind=%s again=%s reason=%r", delivery.alert_id, delivery.kind, again, str(error)
+            "event=delivery_failed alert=%s kind=%s again=%s reason=%r",
+            delivery.alert_id,
+            delivery.kind,
+            again,
+            str(error),
         )
         await self.store.mark_failed(delivery, str(error) or type(error).__name__, next_try_at=next_try_at, now=now)
 

@@ -73,7 +73,13 @@ class TerminalOutlet:
 def print_card(console: Console, card: Card, word: str = "ALERT") -> None:
     """Print one card: who asked, headline, where and when, the link, the brief with the matched words, why."""
     if console.is_terminal:
-        console.print(Rule(Text(f"{word} · {', '.join(map(plain, card.watches))}", style="bold yellow"), align="left", style="yellow"))
+        console.print(
+            Rule(
+                Text(f"{word} · {', '.join(map(plain, card.watches))}", style="bold yellow"),
+                align="left",
+                style="yellow",
+            )
+        )
     else:
         _line(console, Text(f"{word} · {', '.join(map(plain, card.watches))}"))
     _line(console, Text(plain(card.headline), style="bold"))
@@ -113,12 +119,22 @@ def reason_text(reason: Reason) -> str:
 def print_feed(console: Console, feed: ParsedFeed, *, source: str) -> None:
     """Print a feed as the bot reads it: its head, its items, its problems."""
     _line(console, Text(plain(feed.title) or "(no title)", style="bold"))
-    facts = [plain(feed.link or source), f"language {feed.language}" if feed.language else "", f"{len(feed.items)} items"]
+    facts = [
+        plain(feed.link or source),
+        f"language {feed.language}" if feed.language else "",
+        f"{len(feed.items)} items",
+    ]
     _line(console, Text(" · ".join(fact for fact in facts if fact), style="dim"))
     for item in feed.items:
         console.print()
         _line(console, Text(plain(item.title) or "(no headline)", style="bold"))
-        _line(console, Text(shown_time(item.published_at or item.updated_at) + f" · {len(item.text)} characters of text", style="dim"))
+        _line(
+            console,
+            Text(
+                shown_time(item.published_at or item.updated_at) + f" · {len(item.text)} characters of text",
+                style="dim",
+            ),
+        )
         if item.link:
             console.print(Text(plain(item.link), style="blue"), soft_wrap=True)
     for problem in feed.problems:
@@ -132,18 +148,24 @@ def print_matches(console: Console, found: Matches, texts: dict[str, str]) -> No
     for match in found.matches:
         before, after = _around(match, texts[match.field])
         who = match.watch or match.actor or ""
-        line = Text(f"{plain(who)}: ", style="bold") + Text(before) + Text(match.text, style="bold reverse") + Text(after)
+        line = (
+            Text(f"{plain(who)}: ", style="bold") + Text(before) + Text(match.text, style="bold reverse") + Text(after)
+        )
         _line(console, line)
         detail = f"  {match.field} {match.start}–{match.end} · {RULE[match.rule]}: {plain(match.alias)}"
         _line(console, Text(detail, style="dim"))
     for reason in found.why_not:
-        _line(console, Text(f"not {plain(reason.watch or reason.actor or '')}: {plain(reason.reason)}", style="magenta"))
+        _line(
+            console, Text(f"not {plain(reason.watch or reason.actor or '')}: {plain(reason.reason)}", style="magenta")
+        )
 
 
 def _around(match: Match, text: str, chars: int = 40) -> tuple[str, str]:
     before = text[max(0, match.start - chars) : match.start]
     after = text[match.end : match.end + chars]
-    return ("…" if match.start > chars else "") + flat(before), flat(after) + ("…" if match.end + chars < len(text) else "")
+    return ("…" if match.start > chars else "") + flat(before), flat(after) + (
+        "…" if match.end + chars < len(text) else ""
+    )
 
 
 def flat(text: str) -> str:

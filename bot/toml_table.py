@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice", bound=str)
 
 UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
-DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d|w|y)")
+DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d|w|y)", re.ASCII)
 SHOWN_CHARS = 80
 DISCORD_ID_MAX = 2**63 - 1
 
@@ -63,7 +63,9 @@ class Table:
     def duration(self, key: str, default: str, *, least_s: float = 0.0) -> float:
         """Return seconds."""
         value = self._take(key, default)
-        seconds = duration_s(value) if isinstance(value, str) else 0.0 if value == 0 and not isinstance(value, bool) else None
+        seconds = (
+            duration_s(value) if isinstance(value, str) else 0.0 if value == 0 and not isinstance(value, bool) else None
+        )
         if seconds is None:
             self.fault(key, value, f'a duration such as "90s", "5m", "6h", "90d", "3y" (default "{default}")')
         elif seconds < least_s:
@@ -110,13 +112,19 @@ class Table:
         """Note a fault of this table."""
         shown = f'"{value}"' if isinstance(value, str) else str(value)
         shown = shown if len(shown) <= SHOWN_CHARS else shown[: SHOWN_CHARS - 1] + "…"
-        self._faults.append(Fault(self._file, f"{self._name}.{key}" if self._name else key, " ".join(shown.split()), allowed))
+        self._faults.append(
+            Fault(self._file, f"{self._name}.{key}" if self._name else key, " ".join(shown.split()), allowed)
+        )
 
     def close(self) -> None:
         """Report every key that nobody asked for, with the nearest one that exists."""
         for key, value in self._rows.items():
             near = difflib.get_close_matches(key, self._known, n=1)
-            self.fault(key, value, f"unknown key, did you mean {near[0]}?" if near else "unknown key; known: " + ", ".join(self._known))
+            self.fault(
+                key,
+                value,
+                f"unknown key, did you mean {near[0]}?" if near else "unknown key; known: " + ", ".join(self._known),
+            )
 
     def _take(self, key: str, default: object) -> object:
         self._known.append(key)

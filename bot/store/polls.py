@@ -15,7 +15,7 @@ from bot.store.declared import FEED_COLUMNS, FEEDS, feed_in
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 _LINK_DAYS = 30
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -34,10 +34,12 @@ def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int) -> tuple[Feed,
     return tuple(feed_in(row) for row in rows)
 
 
-def next_poll_at(sql: sqlite3.Connection) -> datetime | None:
+def next_poll_at(sql: sqlite3.Connection, without: Collection[int]) -> datetime | None:
     """Return when the next feed is due, rests of hosts counted in; None without feeds, 1970 where one was never asked."""
     row = sql.execute(
-        f"SELECT MIN(MAX(COALESCE(f.next_poll_at, 0), COALESCE(h.rest_until, 0))) FROM {FEEDS} WHERE f.enabled"  # noqa: S608  # as above
+        f"""SELECT MIN(MAX(COALESCE(f.next_poll_at, 0), COALESCE(h.rest_until, 0))) FROM {FEEDS}
+        WHERE f.enabled AND f.id NOT IN (SELECT value FROM json_each(?))""",  # noqa: S608  # as above
+        (json.dumps(list(without)),),
     ).fetchone()
     return opt_time_in(row[0])
 

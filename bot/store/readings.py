@@ -55,12 +55,18 @@ def pages_owed(sql: sqlite3.Connection, now: datetime, limit: int, without: Coll
     return tuple(_item_in(row) for row in rows)
 
 
-def next_page_at(sql: sqlite3.Connection) -> datetime | None:
-    """Return when the next page is to be tried again; None where none is owed."""
+def next_page_at(sql: sqlite3.Connection, without: Collection[int]) -> datetime | None:
+    """Return when the next page is to be tried again, but those of items in `without`; None where none is owed."""
     (at,) = sql.execute(
-        "SELECT MIN(page_next_at) FROM items WHERE page_next_at IS NOT NULL AND state = 'read'"
+        f"SELECT MIN(i.page_next_at) FROM items i WHERE i.page_next_at IS NOT NULL AND i.state = 'read' AND {_WITHOUT}",  # noqa: S608  # a constant
+        (json.dumps(list(without)),),
     ).fetchone()
     return opt_time_in(at)
+
+
+def put_off_page(sql: sqlite3.Connection, item_id: int, next_at: datetime | None, tries: int) -> None:
+    """Note that an item's page could not be had again, and when it is tried next; None gives it up."""
+    sql.execute("UPDATE items SET page_next_at = ?, page_tries = ? WHERE id = ?", (opt_ms_for(next_at), tries, item_id))
 
 
 def item(sql: sqlite3.Connection, item_id: int) -> Item | None:

@@ -130,9 +130,9 @@ class Store:
         """Return the feeds to be polled now, the longest overdue first; none whose host rests."""
         return await self._read(lambda sql: polls.due_feeds(sql, now, limit))
 
-    async def next_poll_at(self) -> datetime | None:
-        """Return when the next feed is due (1970: now), rests of hosts counted in; None without feeds."""
-        return await self._read(polls.next_poll_at)
+    async def next_poll_at(self, *, without: Collection[int] = ()) -> datetime | None:
+        """Return when the next feed is due (1970: now), rests of hosts counted in, but those in `without`; None without feeds."""
+        return await self._read(lambda sql: polls.next_poll_at(sql, without))
 
     async def known(self, feed_id: int, keys: Sequence[ItemKeys], *, now: datetime) -> Known:
         """Return what this feed is known to have held of these entries."""
@@ -152,9 +152,13 @@ class Store:
         """Return items that were read as a teaser and whose page is to be tried again by now."""
         return await self._read(lambda sql: readings.pages_owed(sql, now, limit, without))
 
-    async def next_page_at(self) -> datetime | None:
-        """Return when the next page is to be tried again; None where none is owed."""
-        return await self._read(readings.next_page_at)
+    async def next_page_at(self, *, without: Collection[int] = ()) -> datetime | None:
+        """Return when the next page is to be tried again, but those of items in `without`; None where none is owed."""
+        return await self._read(lambda sql: readings.next_page_at(sql, without))
+
+    async def put_off_page(self, item_id: int, *, next_at: datetime | None, tries: int) -> None:
+        """Note that an item's page could not be had again, and when it is tried next; None gives it up."""
+        await self._write(lambda sql: readings.put_off_page(sql, item_id, next_at, tries))
 
     async def item(self, item_id: int) -> Item | None:
         """Return an item; None where there is none of that id."""

@@ -103,7 +103,10 @@ class Writer:
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         works = [one.work for one in group]
-        answers = await run_whole(self._connection, lambda sql: commit_group(sql, works))
+        try:
+            answers = await run_whole(self._connection, lambda sql: commit_group(sql, works))
+        except Exception as error:  # noqa: BLE001  # whatever befell this group, the next one gets its turn
+            answers = [_Done(error=error) for _ in group]
         for one, done in zip(group, answers, strict=True):
             one.answer(done)
 

@@ -1,0 +1,228 @@
+"""The composition root: opens config, store, web and workers, joins them to an engine, supervises it, shuts down in order.
+
+Nothing else creates these things. The engine is handed an outlet; it does not know whether that is Discord or a terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bot.config import load_config
+from bot.delivery import Deliverer
+from bot.errors import QueryError, WireError
+from bot.pipeline import Habits, Pipeline, Watching
+from bot.reading.matcher import Matcher
+from bot.reading.query import keywords_in, parse_query
+from bot.scheduler import Scheduler
+from bot.store import Store
+from bot.web.fetch import Web
+from bot.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from bot.config import Config, Fetching
+    from bot.delivery import Outlet
+    from bot.model import Watch, WordForm
+
+log = logging.getLogger(__name__)
+
+STOP_LIMIT_S = 8.0
+
+
+def utc_now() -> datetime:
+    """Return the time now: the one clock of the program, handed to everything that asks."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """A road that is open: store, web and workers are up, and the scheduler may run."""
+
+    store: Store
+    pipeline: Pipeline
+    scheduler: Scheduler
+    fetching: Fetching
+
+    async def declare(self, config: Config) -> None:
+        """Bring what is declared into the store and what is watched into the matcher; also on a reload."""
+        if config.fetch != self.fetching:
+            await self._renew_web(config.fetch)
+        await self.store.declare(
+            feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
+        )
+        self.pipeline.habits = habits_for(config, baseline=self.pipeline.habits.baseline)
+        self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, config.languages)
+        self.scheduler.feeds_changed.set()
+
+    async def _renew_web(self, fetching: Fetching) -> None:
+        # A pooled connection that an entry of allow_private once permitted must not outlive that entry.
+        old, self.pipeline.web = self.pipeline.web, await web_for(fetching).__aenter__()
+        self.fetching = fetching
+        await old.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def open_engine(
+    config: Config,
+    outlet: Outlet,
+    *,
+    baseline: bool = True,
+    clock: Callable[[], datetime] = utc_now,
+    say: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Engine]:
+    """Open everything that the road needs, in order; close it in reverse.
+
+    baseline: whether what a feed holds at first is old. say: told one line when a feed or the database is in trouble.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        store = await Store.open(config.store_path, now=clock())
+        stack.push_async_callback(store.close)
+        pipeline = Pipeline(
+            store=store,
+            web=await web_for(config.fetch).__aenter__(),
+            workers=await stack.enter_async_context(Workers()),
+            watching=Watching(watches=(), matcher=Matcher.compile((), (), forms={})),
+            habits=habits_for(config, baseline=baseline),
+            clock=clock,
+            notice=say,
+        )
+        stack.push_async_callback(lambda: pipeline.web.__aexit__(None, None, None))
+        deliverer = Deliverer(store=store, outlet=outlet, clock=clock, late_after_s=config.late_after_s)
+        scheduler = Scheduler(store=store, pipeline=pipeline, deliverer=deliverer, clock=clock, on_trouble=say)
+        engine = Engine(store=store, pipeline=pipeline, scheduler=scheduler, fetching=config.fetch)
+        await engine.declare(config)
+        yield engine
+
+
+def web_for(fetching: Fetching) -> Web:
+    """Return the guarded client that these keys describe, not yet open."""
+    return Web(allow=fetching.allow_private, contact=fetching.contact, page_gap_s=fetching.host_gap_s)
+
+
+def habits_for(config: Config, *, baseline: bool) -> Habits:
+    """Return how the pipeline behaves under this configuration."""
+    return Habits(
+        interval_s=config.fetch.interval_s, full_text=config.fetch.full_text, per=config.per, baseline=baseline
+    )
+
+
+async def watching_for(store: Store, workers: Workers, languages: Sequence[str]) -> Watching:
+    """Return what the store says is watched, compiled; word forms come from the store where it knows them, else from a worker."""
+    watches, actors = await store.watches(), await store.actors()
+    forms = await word_forms_for(watches, languages, store=store, workers=workers)
+    matcher = await asyncio.to_thread(Matcher.compile, watches, actors, forms=forms)
+    for watch, error in matcher.faults:
+        log.warning("event=watch_fault watch=%r reason=%r", watch.name, str(error))
+    return Watching(watches=watches, matcher=matcher)
+
+
+async def word_forms_for(
+    watches: Sequence[Watch], languages: Sequence[str], *, store: Store | None, workers: Workers
+) -> dict[str, tuple[WordForm, ...]]:
+    """Return the other forms of every keyword in the watches' queries; without a store they are worked out each time."""
+    words = set[str]()
+    for watch in watches:
+        try:
+            words.update(keywords_in(parse_query(watch.query)))
+        except QueryError:
+            continue  # a faulty query is reported where the matcher is compiled
+    known = await store.word_forms(sorted(words), languages) if store else {}
+    missing = sorted(words - known.keys())
+    if not missing:
+        return known
+    made = await workers.word_forms(missing, languages)
+    if store:
+        await store.keep_word_forms({word: made.get(word, ()) for word in missing}, languages)
+    return {**known, **made}
+
+
+async def run_engine(engine: Engine, stop: asyncio.Event) -> None:
+    """Keep the road moving until `stop` is set; whatever breaks the scheduler itself is raised."""
+    running = asyncio.create_task(engine.scheduler.run())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+    finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.wait({running, stopping}, timeout=STOP_LIMIT_S)
+
+
+@contextmanager
+def signals_into(stop: asyncio.Event, reload: Callable[[], None] | None = None) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set `stop` (a second one ends at once, which is safe), and SIGHUP call `reload`, inside the block."""
+    loop = asyncio.get_running_loop()
+
+    def asked_to_stop() -> None:
+        if stop.is_set():
+            os._exit(1)  # what is committed is safe, and the workers die with their parent
+        stop.set()
+
+    handlers: dict[signal.Signals, Callable[[], None]] = {signal.SIGTERM: asked_to_stop, signal.SIGINT: asked_to_stop}
+    if reload is not None:
+        handlers[signal.SIGHUP] = reload
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+
+
+async def run_bot(
+    path: Path,
+    outlet: Outlet,
+    *,
+    say: Callable[[str], None],
+    prepare: Callable[[Config], Config] = lambda config: config,
+) -> None:
+    """Run until told to stop; on SIGHUP read the configuration again, and keep the old one where the new one has faults.
+
+    say: tells people one line. prepare: what is changed in every configuration after it is read (where alerts go).
+
+    Raises:
+        WireError: what stopped the bot, one line; a ConfigError before anything was opened.
+    """
+    config = prepare(load_config(path))
+    stop, hangup = asyncio.Event(), asyncio.Event()
+    with signals_into(stop, hangup.set):
+        async with open_engine(config, outlet, say=say) as engine:
+            await engine.store.release(now=engine.pipeline.clock())
+            reloading = asyncio.create_task(_reload_on(hangup, engine, lambda: prepare(load_config(path)), say))
+            try:
+                say(f"running: {len(config.feeds)} feeds, {len(config.watches)} watches, store {config.store_path}")
+                await run_engine(engine, stop)
+            finally:
+                reloading.cancel()
+                await asyncio.wait({reloading})
+    say("stopped")
+
+
+async def _reload_on(
+    hangup: asyncio.Event, engine: Engine, load: Callable[[], Config], say: Callable[[str], None]
+) -> None:
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            fresh = load()
+            await engine.declare(fresh)
+        except WireError as error:
+            say(f"not reloaded, the old configuration stays in force: {error}")
+        else:
+            say(f"reloaded: {len(fresh.feeds)} feeds, {len(fresh.watches)} watches")

@@ -1,0 +1,84 @@
+"""What people ask, one function per question: plain values in, values out.
+
+Slash commands and terminal commands share it, so that both stay thin. It asks the pure rooms and the store; it draws nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bot.errors import UserError
+from bot.model import Article
+from bot.reading.language import language_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.model import Match, Matches, PageText
+
+ARTICLE_FIELDS = ("title", "url", "source", "lang")
+
+
+def article_in(record: Mapping[str, object]) -> Article:
+    """Return the article that one input record of the contract describes (`id`, `text`, `title`?, `url`?, `source`?, `lang`?).
+
+    Raises:
+        UserError: the record has no text, or a field is of the wrong type.
+    """
+    text = record.get("text")
+    if not isinstance(text, str):
+        raise UserError('a record needs "text", the article as a string')
+    given: dict[str, str] = {}
+    for name in ARTICLE_FIELDS:
+        value = record.get(name)
+        if value is not None and not isinstance(value, str):
+            raise UserError(f'"{name}" must be a string or null')
+        given[name] = value or ""
+    try:
+        host = (urlsplit(given["url"]).hostname or "").removeprefix("www.")
+    except ValueError:
+        host = ""
+    return Article(
+        title=given["title"],
+        text=text,
+        url=given["url"],
+        source=given["source"],
+        host=host,
+        lang=language_of(text, given["lang"] or None),
+    )
+
+
+def match_record(record_id: object, found: Matches) -> dict[str, object]:
+    """Return the contract's `match` record."""
+    return {
+        "id": record_id,
+        "matches": [match_row(match) for match in found.matches],
+        "why_not": [{"watch": why.watch, "actor": why.actor, "reason": why.reason} for why in found.why_not],
+    }
+
+
+def page_record(page: PageText) -> dict[str, object]:
+    """Return the contract's `extract` record without its id; null where the page says nothing, but the text is never null."""
+    return {
+        "title": page.title or None,
+        "author": page.author or None,
+        "published": page.published_at.strftime("%Y-%m-%dT%H:%M:%SZ") if page.published_at else None,
+        "lang": page.lang,
+        "text": page.text,
+    }
+
+
+def match_row(match: Match) -> dict[str, object]:
+    """Return one match as the contract writes it."""
+    return {
+        "watch": match.watch,
+        "actor": match.actor,
+        "field": match.field,
+        "start": match.start,
+        "end": match.end,
+        "text": match.text,
+        "alias": match.alias,
+        "rule": match.rule,
+        "score": round(match.score, 3),
+    }

@@ -1,0 +1,154 @@
+"""`try`, `run` and `check`: the road itself, in a terminal. Turns arguments into a configuration and an outlet; `app` does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.app import open_engine, run_bot, run_engine, signals_into
+from bot.config import Config, Fetching, config_path, load_config, warnings_for
+from bot.errors import FetchError, UserError, WireError
+from bot.model import Watch
+from bot.newsroom import Newsroom
+from bot.reading.matcher import Matcher
+from bot.readouts import allowed
+from bot.store.declared import DeclaredFeed
+from bot.terminal import TerminalOutlet, console_for_people, print_table
+from bot.toml_table import shown_duration
+from bot.web.guard import check_url
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from bot.app import Engine
+    from bot.web.guard import AllowList
+
+TRY_INTERVAL_S = 2.0
+ONCE_PATIENCE_S = 120.0
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal one line, beside the alerts: on standard error."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+# --- try ---
+
+
+async def try_feeds(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Show every alert that feeds raise, in the terminal, with a temporary store; what the feeds hold now counts as new."""
+    del environ
+    folder = Path(tempfile.mkdtemp(prefix="wirewatch-try-"))
+    try:
+        async with AsyncExitStack() as stack:
+            newsroom = await stack.enter_async_context(Newsroom(staggered=not args.once))
+            config = _try_config(args, newsroom, folder)
+            outlet = TerminalOutlet(console_for_people())
+            engine = await stack.enter_async_context(open_engine(config, outlet, baseline=False, say=say))
+            return await (_try_once(engine) if args.once else _try_on(engine, config, bundled=not args.feeds))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_config(args: argparse.Namespace, newsroom: Newsroom, folder: Path) -> Config:
+    allow = allowed([*args.allow_private, *(() if args.feeds else (newsroom.origin,))])
+    feeds = [DeclaredFeed(url=url) for url in dict.fromkeys(args.feeds)] or [
+        DeclaredFeed(url=feed.url, name=feed.name) for feed in newsroom.feeds
+    ]
+    watches = [(query, query) for query in dict.fromkeys(args.watch)] or list(newsroom.watches)
+    config = Config(
+        path=folder / "config.toml",
+        store_path=folder / "try.db",
+        fetch=Fetching(interval_s=TRY_INTERVAL_S, allow_private=allow),
+        feeds=tuple(feeds),
+        actors=newsroom.actors,
+        watches=tuple(Watch(name=name, query=query) for name, query in watches),
+    )
+    _check_arguments(config, allow)
+    return config
+
+
+def _check_arguments(config: Config, allow: AllowList) -> None:
+    for feed in config.feeds:
+        try:
+            check_url(feed.url, allow)
+        except FetchError as error:
+            raise UserError(f"{feed.url}: {error}") from None
+    for _, fault in Matcher.compile(config.watches, config.actors, forms={}).faults:
+        raise fault
+
+
+async def _try_once(engine: Engine) -> int:
+    engine.pipeline.habits = replace(engine.pipeline.habits, patience_s=ONCE_PATIENCE_S)
+    await engine.scheduler.run_once()
+    counts = await engine.store.counts()
+    feeds = await engine.store.feeds()
+    failed = [feed for feed in feeds if feed.fail_count]
+    say(f"{len(feeds) - len(failed)} feeds read, {counts.items} articles, {counts.sent} alerts")
+    return 1 if len(failed) == len(feeds) else 0
+
+
+async def _try_on(engine: Engine, config: Config, *, bundled: bool) -> int:
+    what = "a sample newsroom on this machine" if bundled else "your feeds"
+    say(f"watching {what}: {len(config.feeds)} feeds, {len(config.watches)} watches. Ctrl-C stops.")
+    stop = asyncio.Event()
+    with signals_into(stop):
+        await run_engine(engine, stop)
+    counts = await engine.store.counts()
+    say(f"stopped after {counts.items} articles, {counts.sent} alerts")
+    return 0
+
+
+# --- run ---
+
+
+async def run_forever(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Run the bot on a configuration until SIGTERM."""
+    path = config_path(args.config, environ)
+    if not args.terminal:
+        load_config(path)
+        raise WireError("this version delivers to the terminal: wirewatch run --terminal")
+    outlet = TerminalOutlet(console_for_people())
+    await run_bot(path, outlet, say=say, prepare=into_terminal)
+    return 0
+
+
+def into_terminal(config: Config) -> Config:
+    """Return the configuration with every watch's alerts led to the terminal, where nobody can be pinged."""
+    return replace(config, watches=tuple(replace(watch, channel_id=0, mention=0) for watch in config.watches))
+
+
+# --- check ---
+
+
+async def check_config(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Say what a configuration would do; its faults are raised."""
+    config = load_config(config_path(args.config, environ))
+    console = console_for_people()
+    for warning in warnings_for(config):
+        say(f"warning: {warning}")
+    print_table(console, ("feed", "every", "private"), [_feed_row(feed, config) for feed in config.feeds])
+    actors = [(actor.name, ", ".join(alias.text for alias in actor.aliases)) for actor in config.actors]
+    print_table(console, ("actor", "also spelled"), actors)
+    print_table(console, ("watch", "tells", "of"), [_watch_row(watch) for watch in config.watches])
+    say(f"{config.path} is fine: {len(config.feeds)} feeds, {len(config.watches)} watches, {len(config.actors)} actors")
+    return 0
+
+
+def _feed_row(feed: DeclaredFeed, config: Config) -> Sequence[str]:
+    private = config.fetch.allow_private.names(feed.url)
+    every_s = feed.interval_s or config.fetch.interval_s
+    shown = feed.name or check_url(feed.url, config.fetch.allow_private).host or feed.url
+    return shown, shown_duration(every_s if private else max(every_s, 300)), "allowed" if private else ""
+
+
+def _watch_row(watch: Watch) -> Sequence[str]:
+    return watch.name, f"channel {watch.channel_id}" if watch.channel_id else "the terminal", watch.query

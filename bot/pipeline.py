@@ -1,0 +1,294 @@
+"""poll_feed, read_item, read_page_again: the only place where network, workers, reading and store meet.
+
+Each call takes one feed or one item from one durable state to the next and ends in one commit; a crash before it changes nothing.
+`except Exception` stands here around one feed and one item, so that a fault in one never stops another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bot.alerts import alerts_for
+from bot.errors import FeedError, FetchError, ParseError, StoreError
+from bot.feeds.health import Answer, after_document, after_failure, after_unchanged, asked_wait_s
+from bot.feeds.identity import believable, body_hash, items_hash, keys_for, sort_entries
+from bot.feeds.timing import Pace
+from bot.model import Article, Poll, Reading, Sorted
+from bot.reading.choose import choose_text, whole_enough
+from bot.reading.language import language_of
+from bot.web.fetch import FeedRequest, NotModified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from bot.model import Feed, Item, PageText, ParsedFeed, Watch
+    from bot.reading.choose import Chosen
+    from bot.reading.matcher import Matcher
+    from bot.store import Store
+    from bot.web.fetch import Fetched, Web
+    from bot.workers import Workers
+
+log = logging.getLogger(__name__)
+
+PUBLIC_FLOOR_S = 300.0
+PAGE_LIMIT_S = 8.0
+PAGE_AGAIN_LIMIT_S = 40.0
+PAGE_AGAIN_S = (10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0, 12 * 3600.0)
+PAGE_GIVEN_UP_AFTER = timedelta(days=1)
+ARTICLE_CHARS = 200_000
+FINAL_REASONS = frozenset({"robots", "refused", "content_type", "too_large"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How feeds are polled and pages read; from the configuration.
+
+    baseline: what a feed holds when it is first read is old (`run`); False: it counts as new (`try`). patience_s: how long an
+    item may wait for its host's turn before it is read with what the feed gave.
+    """
+
+    interval_s: float = PUBLIC_FLOOR_S
+    full_text: str = "auto"
+    per: str = "story"
+    baseline: bool = True
+    patience_s: float = PAGE_LIMIT_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """What is watched, swapped whole when it changes: the watches and the matcher compiled from them."""
+
+    watches: Sequence[Watch]
+    matcher: Matcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageTry:
+    """What came of trying to read an item's page. failure: why there is none, "" where none was wanted. again: worth another try."""
+
+    page: PageText | None = None
+    failure: str = ""
+    again: bool = False
+    wait_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Pipeline:
+    """The stages, with what they need. `watching`, `habits` and `web` may be replaced between two calls (a reload).
+
+    notice: told one line when a feed's trouble begins, changes or ends.
+    """
+
+    store: Store
+    web: Web
+    workers: Workers
+    watching: Watching
+    habits: Habits
+    clock: Callable[[], datetime]
+    notice: Callable[[str], None] = lambda _: None
+    chance: Callable[[], float] = random.random
+    _placing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    # --- feeds ---
+
+    async def poll_feed(self, feed: Feed) -> int:
+        """Ask a feed once and commit what came of it; return how many new items it held.
+
+        A feed's trouble is committed as its state, never raised.
+
+        Raises:
+            StoreError: the outcome could not be committed; the feed stays due.
+        """
+        at = self.clock()
+        try:
+            poll = await self._poll(feed, at)
+        except FeedError as error:
+            poll = self._failed(feed, error, at)
+        except StoreError:
+            raise
+        except Exception:  # one feed's surprise never stops another
+            log.exception("event=poll_broke feed=%s", feed.id)
+            poll = self._failed(feed, ParseError("this feed could not be read: see the log", reason="worker"), at)
+        self._say_change(feed, poll.feed)
+        return len(await self.store.commit_poll(poll))
+
+    async def _poll(self, feed: Feed, at: datetime) -> Poll:
+        answer = await self.web.fetch_feed(FeedRequest(url=feed.url, etag=feed.etag, last_modified=feed.last_modified))
+        said = Answer(etag=answer.etag, last_modified=answer.last_modified, fresh_s=answer.fresh_s)
+        if isinstance(answer, NotModified):
+            return Poll(
+                feed=after_unchanged(feed, said, at=at, pace=self._pace(feed), chance=self.chance()), polled_at=at
+            )
+        hashes = body_hash(answer.body), items_hash(answer.body)
+        if feed.subscribed_at and (hashes[0] == feed.body_hash or hashes[1] == feed.items_hash):
+            unchanged = after_unchanged(
+                feed, said, at=at, pace=self._pace(feed), chance=self.chance(), body_hash=hashes[0]
+            )
+            return Poll(feed=replace(unchanged, etag=said.etag, last_modified=said.last_modified), polled_at=at)
+        parsed = await self.workers.parse_feed(answer.body, answer.content_type, answer.url)
+        entries = await self._sort(feed, parsed, at)
+        feed = after_document(
+            feed,
+            said,
+            parsed,
+            at=at,
+            pace=self._pace(feed),
+            chance=self.chance(),
+            hashes=hashes,
+            new_items=len(entries.new),
+        )
+        return Poll(feed=feed, polled_at=at, entries=entries)
+
+    async def _sort(self, feed: Feed, parsed: ParsedFeed, at: datetime) -> Sorted:
+        keys = keys_for(parsed.items)
+        entries = sort_entries(parsed.items, keys, await self.store.known(feed.id, keys, now=at))
+        if feed.subscribed_at is None and self.habits.baseline:
+            entries = replace(entries, new=tuple(replace(entry, to_read=False) for entry in entries.new))
+        return entries
+
+    def _failed(self, feed: Feed, error: FeedError, at: datetime) -> Poll:
+        wait_s = asked_wait_s(error)
+        rest = None if wait_s is None else (feed.url, at + timedelta(seconds=wait_s))
+        after = after_failure(feed, error, at=at, pace=self._pace(feed), chance=self.chance())
+        return Poll(feed=after, polled_at=at, host_rest=rest)
+
+    def _say_change(self, before: Feed, after: Feed) -> None:
+        if before.last_error == after.last_error:
+            return
+        name = after.name or host_of(after.url)
+        self.notice(f"{name}: {after.last_error}" if after.last_error else f"{name}: works again")
+
+    def _pace(self, feed: Feed) -> Pace:
+        private = self.web.may_be_private(feed.url)
+        interval_s = feed.interval_s or self.habits.interval_s
+        return Pace(min_s=interval_s if private else max(interval_s, PUBLIC_FLOOR_S), private=private)
+
+    # --- items ---
+
+    async def read_item(self, item: Item) -> None:
+        """Read an item that is to be read: its page within eight seconds, else what the feed gave; match it; commit what is owed.
+
+        Raises:
+            StoreError: the reading could not be committed; the item stays to be read.
+        """
+        tried = await self._try_page(item, self.habits.patience_s) if self._wants_page(item) else PageTry()
+        await self._commit(item, tried, late="found when the article was read again" if item.readings else "")
+
+    async def read_page_again(self, item: Item) -> None:
+        """Try the page of an item that was read as a teaser; where it comes, read the item again, else put the page off.
+
+        Raises:
+            StoreError: nothing was committed; the page stays owed.
+        """
+        tried = await self._try_page(item, PAGE_AGAIN_LIMIT_S)
+        if tried.page is None:
+            tries = item.page_tries + (tried.wait_s is None)
+            await self.store.put_off_page(item.id, next_at=self._page_next_at(item, tried, tries), tries=tries)
+        else:
+            await self._commit(item, tried, late="found in the page, which came {minutes} min after the teaser")
+
+    def _wants_page(self, item: Item) -> bool:
+        if not item.url or self.habits.full_text == "never":
+            return False
+        return self.habits.full_text == "always" or not whole_enough(item.text)
+
+    async def _try_page(self, item: Item, limit_s: float) -> PageTry:
+        try:
+            async with asyncio.timeout(limit_s):
+                fetched = await self.web.fetch_page(item.url, configured_url=item.feed_url, patience_s=limit_s)
+                page = await self.workers.read_page(fetched.body, url=fetched.url, charset=charset_in(fetched))
+        except TimeoutError:
+            return PageTry(failure=f"the page took over {limit_s:.0f} s", again=True)
+        except FetchError as error:
+            if error.reason == "resting":
+                return PageTry(failure="its host is given a rest", again=True, wait_s=error.retry_after_s)
+            return PageTry(failure=str(error), again=error.reason not in FINAL_REASONS)
+        except ParseError as error:
+            return PageTry(failure=str(error), again=error.reason != "too_large")
+        except Exception:  # one page's surprise never stops another
+            log.exception("event=page_broke item=%s", item.id)
+            return PageTry(failure="the page could not be read", again=True)
+        return PageTry(page=page)
+
+    async def _commit(self, item: Item, tried: PageTry, *, late: str) -> None:
+        read_at = self.clock()
+        late = late.format(minutes=max(1, round((read_at - item.first_seen_at).total_seconds() / 60)))
+        chosen = choose_text(title=item.title, feed_text=item.text, page=tried.page, failure=tried.failure)
+        article = article_for(item, chosen, tried.page, read_at)
+        watching = self.watching
+        matches = watching.matcher.match(article)
+        tries = item.page_tries + (bool(tried.failure) and tried.wait_s is None)
+        async with self._placing:  # stories are placed one item at a time, from here to the commit
+            story = await self.store.story_for(item)
+            told = await self.store.told(story.key)
+            alerts, edits = alerts_for(
+                item=item, article=article, matches=matches, watches=watching.watches, story=story, told=told, late=late
+            )
+            await self.store.commit_reading(
+                Reading(
+                    item=item,
+                    read_at=read_at,
+                    article=article,
+                    matches=matches,
+                    story=story,
+                    alerts=alerts,
+                    edits=edits,
+                    page_next_at=self._page_next_at(item, tried, tries) if tried.page is None else None,
+                    page_tries=tries,
+                )
+            )
+
+    def _page_next_at(self, item: Item, tried: PageTry, tries: int) -> datetime | None:
+        """Return when the page is tried again: with back-off, for a day; None: it is given up or was never wanted."""
+        if not tried.again:
+            return None
+        wait_s = tried.wait_s if tried.wait_s is not None else PAGE_AGAIN_S[min(max(tries, 1), len(PAGE_AGAIN_S)) - 1]
+        at = self.clock() + timedelta(seconds=wait_s * (1 + 0.1 * self.chance()))
+        return at if at <= item.first_seen_at + PAGE_GIVEN_UP_AFTER else None
+
+
+def article_for(item: Item, chosen: Chosen, page: PageText | None, read_at: datetime) -> Article:
+    """Return what is matched and shown of an item, from the text that won."""
+    text, kind, note = chosen.text, chosen.kind, chosen.note
+    if len(text) > ARTICLE_CHARS:
+        text, kind, note = text[:ARTICLE_CHARS], "partly", f"only the first {ARTICLE_CHARS:,} characters were read"
+    declared = page.lang if page and page.lang and kind in {"full", "partly"} else item.lang
+    published_at = believable(item.published_at, item.first_seen_at) or believable(
+        page.published_at if page else None, read_at
+    )
+    return Article(
+        title=chosen.title,
+        text=text,
+        url=item.url,
+        source=item.feed_name,
+        host=host_of(item.url),
+        lang=language_of(text or chosen.title, declared),
+        author=item.author or (page.author if page else ""),
+        published_at=published_at,
+        kind=kind,
+        note=note,
+    )
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL, without www. and without credentials; "" where it has none."""
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
+
+
+def charset_in(fetched: Fetched) -> str | None:
+    """Return the charset that the answer's Content-Type names, None where it names none."""
+    for part in (fetched.content_type or "").split(";")[1:]:
+        key, _, value = part.partition("=")
+        if key.strip().lower() == "charset":
+            return value.strip().strip("\"'") or None
+    return None
