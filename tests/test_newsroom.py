@@ -314,6 +314,14 @@ def test_the_bundled_watches_fire_where_the_article_says_and_nowhere_else(
     assert {match.watch for match in found.matches} == article.expects
 
 
+def test_a_son_is_not_taken_for_his_father(matcher: Matcher) -> None:
+    article = next(article for article in LIBRARY.articles if article.slug == "forty-names")
+    text = "\n\n".join(article.paragraphs)
+    assert "Viktor Lukashenko" in text
+    found = matcher.match(Article(title=article.title, text=text, lang="en"))
+    assert [match.text for match in found.matches if match.watch == "Lukashenko"] == ["Alexander Lukashenko"]
+
+
 def test_every_watch_fires_on_two_articles_or_more_and_several_articles_fire_none() -> None:
     fired = Counter(name for article in LIBRARY.articles for name in article.expects)
     assert set(fired) == {name for name, _ in LIBRARY.watches} == set(WORDS)
