@@ -1,0 +1,257 @@
+"""Which watches an article fires, where, and why the others stay silent. Compiled once for all watches, then pure and quick.
+
+It alone ties queries, actors and hits together. It never fetches forms (they are handed in) and never changes: a new set of watches is
+a new Matcher.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Self
+
+from bot.errors import QueryError
+from bot.model import Actor, Article, Match, Matches, Watch, WhyNot
+from bot.reading.evaluate import View, evaluate
+from bot.reading.hits import Found, Hit, Scanner
+from bot.reading.query import is_acronym, parse_query
+from bot.reading.query_tree import ActorTerm, Query, Term, holds_without_hits, leaves_in, quoted
+from bot.reading.spellings import Spelling, is_known_word, name_words, spellings_of_actor, spellings_of_term
+from bot.reading.text import fold_term
+from bot.reading.why import reason_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bot.model import WordForm
+
+_CLOSEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A watch with its query read. targets: what its terms and actors are in the scan."""
+
+    watch: Watch
+    query: Query
+    targets: Mapping[Term | ActorTerm, int]
+
+
+class Matcher:
+    """All watches and actors, ready to read articles. Immutable, so that it can be swapped while articles are read.
+
+    faults: the watches that could not be compiled, with the reason; they never stop the others.
+    """
+
+    def __init__(
+        self, compiled: Sequence[_Compiled], scanner: Scanner, actors: Sequence[Actor | None], *, report_actors: bool
+    ) -> None:
+        self._compiled = compiled
+        self._scanner = scanner
+        self._actors = actors
+        self._report_actors = report_actors
+        self.faults: tuple[tuple[Watch, QueryError], ...] = ()
+        self._always = tuple(at for at, one in enumerate(compiled) if holds_without_hits(one.query.root))
+        self._watches_of: defaultdict[int, list[int]] = defaultdict(list)
+        for at, one in enumerate(compiled):
+            for target in dict.fromkeys(one.targets.values()):
+                self._watches_of[target].append(at)
+
+    @classmethod
+    def compile(
+        cls,
+        watches: Sequence[Watch],
+        actors: Sequence[Actor],
+        *,
+        forms: Mapping[str, Sequence[WordForm]],
+        report_actors: bool = False,
+    ) -> Self:
+        """Return a Matcher over these watches (disabled ones are left out) and actors.
+
+        forms: of the words of `keywords_in`, by the word as typed. report_actors: hits of each actor are also reported by themselves.
+        """
+        targets = _Targets(actors, forms)
+        compiled: list[_Compiled] = []
+        faults: list[tuple[Watch, QueryError]] = []
+        for watch in watches:
+            if not watch.enabled:
+                continue
+            try:
+                compiled.append(targets.compile(watch))
+            except QueryError as error:
+                faults.append((watch, error))
+        matcher = cls(compiled, Scanner(targets.spellings, targets.actors), targets.actors, report_actors=report_actors)
+        matcher.faults = tuple(faults)
+        return matcher
+
+    def match(self, article: Article) -> Matches:
+        """Return what an article fires, and for each watch that had a hit and did not fire, why."""
+        found = self._scanner.scan(article)
+        touched = {at for target in (*found.hits, *found.misses) for at in self._watches_of.get(target, ())}
+        touched.update(self._always)
+        matches: list[Match] = []
+        why_not: list[WhyNot] = []
+        fired: list[int] = []
+        for at in sorted(touched):
+            one = self._compiled[at]
+            view = View(article, found, one.targets)
+            groups = evaluate(one.query.root, view)
+            if groups is not None:
+                fired.append(one.watch.id)
+                hits = dict.fromkeys(hit for group in groups for hit in group.hits)
+                matches += self._matches_for(one.watch, hits, article) or [_whole_item(one, article)]
+                why_not += self._ambiguous(one, found)
+            elif any(target in found.hits or target in found.misses for target in one.targets.values()):
+                reason = reason_for(one.query.root, view)
+                why_not.append(WhyNot(watch_id=one.watch.id, watch=one.watch.name, actor=None, reason=reason))
+        if self._report_actors:
+            self._report(found, article, matches, why_not)
+        matches.sort(key=lambda match: (match.field == "text", match.start, -match.end))
+        return Matches(matches=tuple(matches), why_not=tuple(why_not), fired=tuple(fired))
+
+    def _matches_for(self, watch: Watch | None, hits: Iterable[Hit], article: Article) -> list[Match]:
+        matches: list[Match] = []
+        for hit in hits:
+            given = article.title if hit.field == "title" else article.text
+            actor = self._actors[hit.spelling.target]
+            matches.append(
+                Match(
+                    watch_id=watch.id if watch else 0,
+                    watch=watch.name if watch else None,
+                    actor=actor.name if actor else None,
+                    field=hit.field,
+                    start=hit.start,
+                    end=hit.end,
+                    text=given[hit.start : hit.end],
+                    alias=hit.spelling.alias,
+                    rule=hit.spelling.rule,
+                    score=hit.spelling.score,
+                )
+            )
+        return matches
+
+    def _ambiguous(self, one: _Compiled, found: Found) -> list[WhyNot]:
+        """Return what a watch that fired leaves out all the same: surnames that may be another's."""
+        left_out: list[WhyNot] = []
+        for target in dict.fromkeys(one.targets.values()):
+            actor = self._actors[target]
+            for miss in found.misses.get(target, ()) if actor else ():
+                if miss.reason.startswith("surname ambiguous"):
+                    name = actor.name if actor else None
+                    left_out.append(WhyNot(watch_id=one.watch.id, watch=one.watch.name, actor=name, reason=miss.reason))
+        return left_out
+
+    def _report(self, found: Found, article: Article, matches: list[Match], why_not: list[WhyNot]) -> None:
+        for target, actor in enumerate(self._actors):
+            if actor is None:
+                continue
+            hits, misses = found.hits.get(target, ()), found.misses.get(target, ())
+            matches += self._matches_for(None, hits, article)
+            told = [miss.reason for miss in misses if not hits or miss.reason.startswith("surname ambiguous")]
+            why_not += [
+                WhyNot(watch_id=0, watch=None, actor=actor.name, reason=reason)
+                for reason in told[: None if hits else 1]
+            ]
+
+
+def _whole_item(one: _Compiled, article: Article) -> Match:
+    """Return the match of a watch that holds without any word, by its source: the headline stands for the item."""
+    filters = str(one.query)
+    return Match(
+        watch_id=one.watch.id,
+        watch=one.watch.name,
+        actor=None,
+        field="title",
+        start=0,
+        end=len(article.title),
+        text=article.title,
+        alias=filters,
+        rule="user",
+    )
+
+
+class _Targets:
+    """Hands out one number to each distinct thing that is looked for, actors first, and writes its spellings out once."""
+
+    def __init__(self, actors: Sequence[Actor], forms: Mapping[str, Sequence[WordForm]]) -> None:
+        self.actors: list[Actor | None] = list(actors)
+        self.spellings: list[Spelling] = []
+        self._forms = forms
+        self._terms: dict[tuple[Term, bool], int] = {}
+        self._names: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
+        self._known: dict[int, list[str]] = defaultdict(list)
+        for target, actor in enumerate(actors):
+            self.spellings += spellings_of_actor(target, actor)
+            self._known[actor.guild_id].append(actor.name)
+            surname = name_words(actor.name)[-1:]
+            for rank, names in enumerate(((actor.name,), tuple(alias.text for alias in actor.aliases), surname)):
+                for folded in {fold_term(name) for name in names}:
+                    self._names[rank, folded].append(target)
+
+    def compile(self, watch: Watch) -> _Compiled:
+        """Return a watch ready to be evaluated.
+
+        Raises:
+            QueryError: its query cannot be read, or names an actor that nobody knows.
+        """
+        query = parse_query(watch.query)
+        leaves = leaves_in(query.root)
+        shouted = _is_shouted(query)
+        targets: dict[Term | ActorTerm, int] = {}
+        for leaf in leaves:
+            if isinstance(leaf, ActorTerm):
+                targets[leaf] = self._actor(leaf, watch)
+        for leaf in leaves:
+            if isinstance(leaf, Term):
+                targets[leaf] = self._term(leaf, watch, shouted=shouted)
+        return _Compiled(watch, query, targets)
+
+    def _term(self, term: Term, watch: Watch, *, shouted: bool) -> int:
+        dotted = "." in term.text
+        names = self._known[watch.guild_id] + (self._known[0] if watch.guild_id else [])
+        acronym = term.mode != "prefix" and is_acronym(term.text)
+        acronym = acronym and (dotted or not (shouted or is_known_word(term.text, names)))
+        target = self._terms.get((term, acronym))
+        if target is None:
+            target = self._terms[term, acronym] = len(self.actors)
+            self.actors.append(None)
+            self.spellings += spellings_of_term(target, term, self._forms, acronym=acronym)
+        return target
+
+    def _actor(self, leaf: ActorTerm, watch: Watch) -> int:
+        """Return the actor of a name: by name, else by an alias, else by a surname that only one bears."""
+        folded = fold_term(leaf.name)
+        for rank in range(3):
+            known = [target for target in self._names.get((rank, folded), ()) if self._is_visible(target, watch)]
+            if known and (rank == 0 or len(known) == 1):
+                return known[0]
+        names = [actor.name for at, actor in enumerate(self.actors) if actor and self._is_visible(at, watch)]
+        raise self._unknown(leaf, watch, names)
+
+    def _is_visible(self, target: int, watch: Watch) -> bool:
+        actor = self.actors[target]
+        return actor is not None and actor.guild_id in (0, watch.guild_id)
+
+    def _unknown(self, leaf: ActorTerm, watch: Watch, names: Sequence[str]) -> QueryError:
+        by_low = {name.lower(): name for name in names}
+        wanted = leaf.name.lower()
+        closest = [by_low[low] for low in get_close_matches(wanted, by_low, n=_CLOSEST, cutoff=0.5)]
+        closest += [name for name in names if wanted in name.lower().split() and name not in closest]
+        start, end = leaf.at
+        return QueryError(
+            f'There is no actor "{leaf.name}".',
+            query=watch.query,
+            start=start,
+            end=end,
+            why=f"Closest: {', '.join(closest)}."
+            if closest
+            else "Add it first: /actor add, or [[actors]] in the configuration.",
+            instead=f"{watch.query[:start]}{quoted(closest[0])}{watch.query[end:]}" if closest else "",
+        )
+
+
+def _is_shouted(query: Query) -> bool:
+    """Return whether a query was typed in capitals throughout, so that capitals say nothing: two words, one too long for an acronym."""
+    words = [leaf.text for leaf in leaves_in(query.root) if isinstance(leaf, Term)]
+    return len(words) > 1 and all(map(str.isupper, words)) and not all(map(is_acronym, words))
