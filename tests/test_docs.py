@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli import COMMANDS
 from bot.newsroom.library import open_library
 from bot.reading.query import parse_query
 
@@ -34,6 +35,10 @@ def test_every_make_target_that_a_page_names_exists(name: str) -> None:
 def test_the_two_commands_stand_at_the_top_of_the_readme() -> None:
     first_block = page("README.md").split("```")[1]
     assert re.findall(r"^make [a-z]+", first_block, re.MULTILINE) == ["make try", "make test"]
+
+
+def test_the_readme_lists_the_commands_that_there_are() -> None:
+    assert set(re.findall(r"^\| `wirewatch ([a-z]+)", page("README.md"), re.MULTILINE)) == set(COMMANDS)
 
 
 def test_the_queries_of_the_readme_can_be_read() -> None:
