@@ -45,9 +45,10 @@ _ACCENTS: Final = re.compile(r"(?<![A-Za-z])[À-ÿ]{4,}")
 _CYRILLIC: Final = ("cp1251", "koi8-r", "iso8859-5", "cp866")
 _CYRILLIC_WORD: Final = re.compile(r"[А-ЯЁІЎЄЇҐа-яёіўєїґ][а-яёіўєїґ]+")
 _CYRILLIC_SHARE: Final = 0.6
-_NOT_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
+_BORDER: Final = "\ue000"
+_ANY_TAG: Final = re.compile(r"<[A-Za-z!?]")
+_NOT_TEXT: Final = re.compile(r"[\ue000\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
 _INLINE: Final = frozenset({"hi", "ref", "del", "lb", "code", "span", "graphic", "cell"})
-_BREAKS: Final = re.compile(r"[^\S\n]*\n[^\S\n]*(?:\n\s*)+")
 _FOLDED: Final = re.compile(r"[\W_]+")
 _HEADLINE_WORDS: Final = 3
 
@@ -63,10 +64,11 @@ def page_text(html: bytes | str, *, url: str = "", charset: str | None = None) -
     source = html if isinstance(html, str) else _decoded(html, charset)
     if len(html) > LIMIT_BYTES or len(source) > LIMIT_BYTES or source.count("<") > LIMIT_TAGS:
         raise ParseError("the page is too large to be read", reason="too_large")
-    tree = _tree(_NOT_TEXT.sub("", source))
+    tree = _tree(_NOT_TEXT.sub("", source)) if _ANY_TAG.search(source) else None
     if tree is None:
         return PageText()
     meta = page_meta(tree)
+    _mark_borders(tree)
     trimmed = trim_furniture(_without_headline(list(_paragraphs(_body(tree, url))), meta))
     text = "\n\n".join(trimmed.paragraphs)
     return PageText(
@@ -143,6 +145,14 @@ def _tree(source: str) -> Any:  # noqa: ANN401  lxml ships no types
         return None
 
 
+def _mark_borders(tree: Any) -> None:  # noqa: ANN401  lxml ships no types
+    """Mark the second of two line breaks in a row: it is a paragraph's border, and trafilatura drops it."""
+    for node in tree.iter("br"):
+        before = node.getprevious()
+        if before is not None and before.tag == "br" and not (before.tail or "").strip():
+            node.tail = _BORDER + (node.tail or "")
+
+
 def _body(tree: Any, url: str) -> Any:  # noqa: ANN401  lxml ships no types
     """Return trafilatura's tree of the article, None where it finds none."""
     try:
@@ -180,7 +190,7 @@ def _paragraphs(body: Any) -> Iterator[str]:  # noqa: ANN401  lxml ships no type
         if event == "start":
             rows += node.tag == "row"
             pieces.append(
-                "\n" if node.tag == "lb" else " | " if node.tag == "cell" and node.getprevious() is not None else ""
+                " " if node.tag == "lb" else " | " if node.tag == "cell" and node.getprevious() is not None else ""
             )
             pieces.append((" " if rows else "") + (node.text or ""))
         else:
@@ -190,8 +200,9 @@ def _paragraphs(body: Any) -> Iterator[str]:  # noqa: ANN401  lxml ships no type
 
 
 def _split(pieces: list[str]) -> Iterator[str]:
-    for part in _BREAKS.split("".join(pieces)):
-        if paragraph := " ".join(part.split()):
+    for part in "".join(pieces).split(_BORDER):
+        paragraph = " ".join(part.split())
+        if any(char.isalnum() for char in paragraph):
             yield paragraph
 
 

@@ -56,8 +56,10 @@ def trim_furniture(paragraphs: Iterable[str]) -> Trimmed:
 
 
 def _without_top(paragraphs: list[str]) -> list[str]:
-    top = [line for line in paragraphs[:_TOP_LINES] if not _is_top_line(line)]
-    return top + paragraphs[_TOP_LINES:]
+    """Return the paragraphs without the furniture lines above the first one that is certainly the article's own."""
+    normal = (at for at, line in enumerate(paragraphs[:_TOP_LINES]) if not _is_short(line))
+    top = next(normal, min(_TOP_LINES, len(paragraphs)))
+    return [line for line in paragraphs[:top] if not _is_top_line(line)] + paragraphs[top:]
 
 
 def _is_top_line(line: str) -> bool:
