@@ -291,6 +291,11 @@ async def test_a_step_down_from_https_is_not_followed() -> None:
     assert caught.value.reason == "redirect"
 
 
+async def test_the_systems_own_resolver_finds_localhost(server: Server) -> None:
+    async with Web(allow=AllowList.parse([f"localhost:{server.port}"])) as web:
+        assert isinstance(await web.fetch_feed(FeedRequest(url=server.url("/feed"))), Fetched)
+
+
 async def test_a_web_that_is_not_open_says_so() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await Web(allow=AllowList()).fetch_feed(FeedRequest(url="http://feeds.example.org/"))

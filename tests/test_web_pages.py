@@ -87,7 +87,7 @@ async def test_no_robots_txt_allows_everything(server: Server, status: int) -> N
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-async def test_a_robots_txt_that_cannot_be_had_closes_the_site_and_is_asked_again_after_ten_minutes(
+async def test_a_robots_txt_that_cannot_be_had_closes_the_site_and_is_asked_again_a_minute_later(
     server: Server, status: int
 ) -> None:
     clock = Clock()
@@ -95,11 +95,20 @@ async def test_a_robots_txt_that_cannot_be_had_closes_the_site_and_is_asked_agai
     async with web_for(server, clock) as web:
         for _ in range(2):
             error = await failure(web, server)
-            assert (error.reason, error.retry_after_s) == ("robots", 600.0)
+            assert (error.reason, error.retry_after_s) == ("resting", 60.0)
+        clock.now += 3_600
+        assert (await failure(web, server)).retry_after_s == 600.0
         server.scripts["/robots.txt"] = answer(404)
         clock.now += 601
         assert (await page(web, server)).status == 200
-    assert server.paths == ["/robots.txt", "/robots.txt", "/page"]
+    assert server.paths == ["/robots.txt", "/robots.txt", "/robots.txt", "/page"]
+
+
+async def test_a_robots_txt_whose_server_breaks_off_closes_the_site_for_now(server: Server) -> None:
+    server.scripts["/robots.txt"] = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nX: \x00\r\n\r\n"
+    async with web_for(server) as web:
+        error = await failure(web, server)
+    assert (error.reason, error.retry_after_s) == ("resting", 60.0)
 
 
 async def test_after_a_month_without_robots_txt_the_site_counts_as_open(server: Server) -> None:
@@ -107,7 +116,7 @@ async def test_after_a_month_without_robots_txt_the_site_counts_as_open(server: 
     server.scripts["/robots.txt"] = answer(500)
     async with web_for(server, clock) as web:
         for _ in range(30):
-            assert (await failure(web, server)).reason == "robots"
+            assert (await failure(web, server)).reason == "resting"
             clock.now += 86_400
         assert (await page(web, server)).status == 200
 

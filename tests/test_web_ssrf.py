@@ -232,6 +232,19 @@ async def test_h5_an_open_connection_of_an_allowed_feed_is_not_reused_by_a_publi
     assert len(net.victim.requests) == 1
 
 
+async def test_a_named_host_with_several_answers_is_asked_at_the_one_that_listens(net: Net) -> None:
+    net.names.names["localhost"] = [["::1", "127.0.0.1", "10.0.0.1"]]
+    async with net.web(f"localhost:{net.victim.port}") as web:
+        assert isinstance(await web.fetch_feed(FeedRequest(url=net.victim.url())), Fetched)
+    assert net.victim.connections == 1
+
+
+async def test_h2_a_named_host_whose_answers_are_all_loopback_is_refused(net: Net) -> None:
+    net.names.names["intranet"] = [["::1", "127.0.0.1"]]
+    assert await reason_for(net.web("intranet"), net.victim.url(host="intranet")) == "refused"
+    assert net.victim.connections == 0
+
+
 async def test_g12_proxies_of_the_environment_are_not_used(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", net.victim.url())
     net.public.scripts["/feed"] = answer(body=b"<rss/>")

@@ -8,8 +8,12 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+if TYPE_CHECKING:
+    from bot.web.guard import AddressInfo
 
 Script = bytes | Callable[["Seen", asyncio.StreamWriter], Awaitable[None]]
 
@@ -133,3 +137,9 @@ class Names(AbstractResolver):
 
     async def close(self) -> None:
         """Have nothing to close."""
+
+
+def address_info(address: str, port: int = 80) -> AddressInfo:
+    """Return what the client hands a socket factory for this address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))

@@ -21,7 +21,7 @@ from bot.web.failures import status_error
 from bot.web.guard import AllowList, check_url
 from bot.web.headers import fresh_s, retry_after_s, skew_s, validator
 from bot.web.hosts import HostGate, host_key
-from bot.web.robots import PARSED_BYTES, UNREACHABLE_KEPT_S, RobotsCache
+from bot.web.robots import PARSED_BYTES, RobotsCache
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -164,7 +164,8 @@ class Web:
         patience_s: the longest acceptable wait for the host's turn.
 
         Raises:
-            FetchError: as for feeds, and robots (retry_after_s is set where the rules could not be had), resting, content_type.
+            FetchError: as for feeds, and robots (closed by its rules), content_type, resting (the host's turn comes later than that, or its
+                robots.txt cannot be had for now; retry_after_s says when to come back).
         """
         start = check_url(url, self._allow, credentials=False, limit_chars=self._limits.url_chars)
         private = self.may_be_private(configured_url)
@@ -219,7 +220,7 @@ class Web:
                 if not named:
                     self._pages.pace(key, max(self._page_gap_s, rules.crawl_delay_s))
                 if not rules.allow(url):
-                    raise _closed_by_robots(url, unreachable=rules.unreachable)
+                    raise _closed_by_robots(url)
                 yield
 
         return turn
@@ -301,13 +302,7 @@ def _no_page(url: URL) -> FetchError:
     )
 
 
-def _closed_by_robots(url: URL, *, unreachable: bool) -> FetchError:
-    if unreachable:
-        return FetchError(
-            f"The robots.txt of {url.raw_host} cannot be had, so its pages are not read for now; it is tried again later.",
-            reason="robots",
-            retry_after_s=UNREACHABLE_KEPT_S,
-        )
+def _closed_by_robots(url: URL) -> FetchError:
     return FetchError(
         f"The robots.txt of {url.raw_host} asks not to read this page; the feed's own text is used.", reason="robots"
     )

@@ -20,7 +20,7 @@ from bot.web.client import DOCUMENT, Answer
 PRODUCT = "wirewatch"
 PARSED_BYTES = 512 * 1024
 KEPT_S = 86_400.0
-UNREACHABLE_KEPT_S = 600.0
+UNREACHABLE_KEPT_S = (60.0, 600.0)
 UNREACHABLE_IS_OPEN_AFTER_S = 30 * 86_400.0
 CRAWL_DELAY_LIMIT_S = 30.0
 _KEPT_SITES = 2_048
@@ -31,14 +31,13 @@ FetchRobots = Callable[[URL, bool], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A site's rules for us. parser: None where there are none. unreachable: they could not be had, so nothing may be read for now."""
+    """A site's rules for us. parser: None where there are none."""
 
     parser: Protego | None = None
-    unreachable: bool = False
 
     def allow(self, url: URL) -> bool:
         """Return whether this page may be read."""
-        return not self.unreachable and (self.parser is None or bool(self.parser.can_fetch(str(url), PRODUCT)))
+        return self.parser is None or bool(self.parser.can_fetch(str(url), PRODUCT))
 
     @property
     def crawl_delay_s(self) -> float:
@@ -49,7 +48,9 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    rules: Rules
+    """rules: None while they cannot be had."""
+
+    rules: Rules | None
     until: float
     failing_since: float | None = None
 
@@ -66,7 +67,8 @@ class RobotsCache:
         """Return the rules of this page's site, fetched where they are not known.
 
         Raises:
-            FetchError: refused; the guard's no to robots.txt is its no to the page.
+            FetchError: refused: the guard's no to robots.txt is its no to the page; resting: the rules cannot be had for now, so nothing
+                may be read, and retry_after_s says when they are asked for again.
         """
         key = (private, str(url.origin()))
         kept = self._kept.get(key)
@@ -75,6 +77,8 @@ class RobotsCache:
             self._kept[key] = kept
             while len(self._kept) > _KEPT_SITES:
                 self._kept.popitem(last=False)
+        if kept.rules is None:
+            raise _out_of_reach(url, kept.until - self._monotonic())
         return kept.rules
 
     async def _asked(self, url: URL, before: _Kept | None, *, private: bool) -> _Kept:
@@ -100,7 +104,16 @@ async def _parsed(body: bytes) -> Protego:
 
 
 def _unreachable(before: _Kept | None, now: float) -> _Kept:
-    """Return "nothing may be read", or after a month of that "all may"."""
+    """Return "nothing may be read", asked again ever more rarely, or after a month of that "all may"."""
     since = before.failing_since if before and before.failing_since is not None else now
-    is_open = now - since >= UNREACHABLE_IS_OPEN_AFTER_S
-    return _Kept(Rules(unreachable=not is_open), now + UNREACHABLE_KEPT_S, since)
+    shortest_s, longest_s = UNREACHABLE_KEPT_S
+    kept_s = min(max(now - since, shortest_s), longest_s)
+    return _Kept(Rules() if now - since >= UNREACHABLE_IS_OPEN_AFTER_S else None, now + kept_s, since)
+
+
+def _out_of_reach(url: URL, wait_s: float) -> FetchError:
+    return FetchError(
+        f"The robots.txt of {url.raw_host} cannot be had, so its pages are not read for now; it is tried again later.",
+        reason="resting",
+        retry_after_s=wait_s,
+    )
