@@ -1,0 +1,172 @@
+"""What is declared is kept in step with the file; keyword forms are remembered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.model import (
+    Actor,
+    Alias,
+    Feed,
+    FeedItem,
+    ItemKeys,
+    NewItem,
+    Poll,
+    Sorted,
+    Watch,
+    WordForm,
+)
+from bot.store import DeclaredFeed, Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+URL = "https://news.example/feed"
+OTHER_URL = "https://other.example/feed"
+QUERY = "sanctions"
+
+
+def hashed(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def keys_of(name: str, *, link: str = "", content: str = "as first seen") -> ItemKeys:
+    return ItemKeys(
+        key=hashed(name),
+        link_hash=hashed(link or name),
+        title_hash=hashed(f"title of {name}"),
+        content_hash=hashed(content),
+    )
+
+
+def entry_of(name: str, *, text: str = "The council met.") -> FeedItem:
+    return FeedItem(guid=name, link=f"https://news.example/{name}", title=f"Title of {name}", text=text)
+
+
+def new(name: str, *, link: str = "", to_read: bool = True) -> NewItem:
+    return NewItem(entry=entry_of(name), keys=keys_of(name, link=link), to_read=to_read)
+
+
+def poll_of(feed: Feed, *items: NewItem, at: datetime = NOW, **more: tuple[object, ...]) -> Poll:
+    seen = (*(one.keys.key for one in items), *more.pop("seen", ()))
+    return Poll(feed=feed, polled_at=at, entries=Sorted(new=items, seen=seen, **more))  # type: ignore[arg-type]  # fields of Sorted
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "a.db", now=NOW)
+    await declared(store, URL, OTHER_URL)
+    yield store
+    await store.close()
+
+
+async def declared(
+    store: Store, *urls: str, watches: tuple[Watch, ...] = (), actors: tuple[Actor, ...] = (), at: datetime = NOW
+) -> None:
+    await store.declare(feeds=[DeclaredFeed(url=url) for url in urls], actors=actors, watches=watches, now=at)
+
+
+async def first(store: Store) -> Feed:
+    return (await store.feeds())[0]
+
+
+async def test_a_feed_that_vanished_from_the_file_rests_and_comes_back_with_its_seen_marks(store: Store) -> None:
+    feed = replace(await first(store), state="ok", subscribed_at=NOW, next_poll_at=NOW + DAY, fail_count=2)
+    await store.commit_poll(poll_of(feed, new("a")))
+    await declared(store, OTHER_URL)
+    assert [(one.url, one.state) for one in await store.feeds()] == [(URL, "paused"), (OTHER_URL, "new")]
+    assert [one.url for one in await store.due_feeds(NOW + 2 * DAY)] == [OTHER_URL]
+    await store.commit_poll(poll_of(feed, at=NOW + HOUR))  # a poll that was under way does not wake it
+    assert (await first(store)).state == "paused"
+    await declared(store, OTHER_URL, URL)
+    back = await first(store)
+    assert (back.id, back.state, back.subscribed_at, back.fail_count) == (feed.id, "ok", NOW, 0)
+    assert back in await store.due_feeds(NOW + HOUR)
+    assert await store.commit_poll(poll_of(back, new("a"), at=NOW + 2 * HOUR)) == ()
+
+
+async def test_declaring_the_same_again_changes_nothing_and_a_new_interval_makes_the_feed_due(store: Store) -> None:
+    named = replace(await first(store), name="Learned from the feed", next_poll_at=NOW + DAY)
+    await store.commit_poll(poll_of(named))
+    before = await store.feeds()
+    await declared(store, URL, OTHER_URL, at=NOW + HOUR)
+    assert await store.feeds() == before
+    await store.declare(feeds=[DeclaredFeed(url=URL, interval_s=600.0)], actors=(), watches=(), now=NOW)
+    (due,) = await store.due_feeds(NOW)
+    assert (due.name, due.interval_s) == ("Learned from the feed", 600.0)
+    await store.declare(feeds=[DeclaredFeed(url=URL, name="Named", interval_s=600.0)], actors=(), watches=(), now=NOW)
+    assert (await first(store)).name == "Named"
+
+
+async def test_an_edited_query_keeps_the_watch_and_a_renamed_watch_is_a_new_one(store: Store) -> None:
+    await declared(store, watches=(Watch(name="a", query=QUERY), Watch(name="b", query="Sochi", mention=7)))
+    a, b = await store.watches()
+    await declared(
+        store, watches=(Watch(name="a", query="sanctions OR Sochi", channel_id=5), Watch(name="c", query="Sochi"))
+    )
+    edited, c = await store.watches()
+    assert (edited.id, edited.query, edited.channel_id) == (a.id, "sanctions OR Sochi", 5)
+    assert c.id not in (a.id, b.id)
+    await declared(
+        store, watches=(Watch(name="b", query="Sochi", mention=7), Watch(name="a", query=QUERY, enabled=False))
+    )
+    assert await store.watches() == (b,)
+
+
+async def test_actors_come_back_as_declared_and_a_struck_spelling_stays_struck(store: Store) -> None:
+    aliases = (
+        Alias(text="Lukashenka"),
+        Alias(text="Лукашенко", rule="exact", origin="be", lang="be"),
+        Alias(text="AL"),
+    )
+    await declared(store, actors=(Actor(name="Alexander Lukashenko", aliases=aliases), Actor(name="Nobody")))
+    kept, nobody = await store.actors()
+    assert kept.aliases == aliases
+    assert nobody.aliases == ()
+    assert store._writer is not None
+    await store._writer.write(lambda sql: sql.execute("UPDATE aliases SET struck = 1 WHERE text = 'AL'"))
+    again = (aliases[2], Alias(text="Lukashenka", origin="typed again"))
+    await declared(store, actors=(Actor(name="Alexander Lukashenko", aliases=again),))
+    (only,) = await store.actors()
+    assert only.id == kept.id
+    assert only.aliases == (replace(aliases[2], struck=True), again[1])
+
+
+async def test_what_people_made_in_chat_is_never_touched_by_the_file(store: Store) -> None:
+    assert store._writer is not None
+    await declared(store, URL, watches=(Watch(name="w", query=QUERY),), actors=(Actor(name="A"),))
+    for table in ("feeds", "watches", "actors"):
+        await store._writer.write(lambda sql, table=table: sql.execute(f"UPDATE {table} SET origin = 'chat'"))  # type: ignore[misc]  # noqa: S608  # three fixed names
+    before = await store.feeds(), await store.watches(), await store.actors()
+    await declared(store)
+    await store.declare(
+        feeds=[DeclaredFeed(url=URL, name="theirs", interval_s=9.0)],
+        actors=(Actor(name="A", aliases=(Alias(text="a"),)),),
+        watches=(Watch(name="w", query="other"),),
+        now=NOW,
+    )
+    assert (await store.feeds(), await store.watches(), await store.actors()) == before
+
+
+async def test_word_forms_come_back_only_for_words_known_in_every_language_asked_for(store: Store) -> None:
+    forms = {
+        "sanctions": (
+            WordForm(text="sanctioned", lang="en"),
+            WordForm(text="sanction", lang="en"),
+            WordForm(text="sanktion", lang="de"),
+        ),
+        "Sochi": (),
+    }
+    await store.keep_word_forms(forms, ["en", "de"])
+    assert await store.word_forms(["sanctions", "Sochi", "never"], ["en", "de"]) == forms
+    assert await store.word_forms(["sanctions"], ["de"]) == {"sanctions": forms["sanctions"][2:]}
+    assert await store.word_forms(["sanctions"], ["en", "ru"]) == {}

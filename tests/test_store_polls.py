@@ -1,0 +1,244 @@
+"""The commit of a poll: whole, once, and all that a feed is known to have held."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.model import (
+    Actor,
+    Alert,
+    Article,
+    Card,
+    EditedItem,
+    Feed,
+    FeedHints,
+    FeedItem,
+    Item,
+    ItemKeys,
+    Match,
+    Matches,
+    NewItem,
+    Poll,
+    Reading,
+    Sorted,
+    Watch,
+)
+from bot.store import DeclaredFeed, Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+URL = "https://news.example/feed"
+OTHER_URL = "https://other.example/feed"
+
+
+def hashed(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def keys_of(name: str, *, link: str = "", content: str = "as first seen") -> ItemKeys:
+    return ItemKeys(
+        key=hashed(name),
+        link_hash=hashed(link or name),
+        title_hash=hashed(f"title of {name}"),
+        content_hash=hashed(content),
+    )
+
+
+def entry_of(name: str, *, text: str = "The council met.") -> FeedItem:
+    return FeedItem(guid=name, link=f"https://news.example/{name}", title=f"Title of {name}", text=text)
+
+
+def new(name: str, *, link: str = "", to_read: bool = True) -> NewItem:
+    return NewItem(entry=entry_of(name), keys=keys_of(name, link=link), to_read=to_read)
+
+
+def poll_of(feed: Feed, *items: NewItem, at: datetime = NOW, **more: tuple[object, ...]) -> Poll:
+    seen = (*(one.keys.key for one in items), *more.pop("seen", ()))
+    return Poll(feed=feed, polled_at=at, entries=Sorted(new=items, seen=seen, **more))  # type: ignore[arg-type]  # fields of Sorted
+
+
+def card_of(headline: str = "Council extends sanctions") -> Card:
+    return Card(headline=headline, link=URL, source="News", published_at=None, seen_at=NOW, watches=("w",), reasons=())
+
+
+async def read(
+    store: Store, item: Item, *, at: datetime = NOW, text: str = "Sanctions stay.", fired: int = 0
+) -> Reading:
+    """Return a reading of the item as the pipeline would make it: one alert where a watch fired and nothing was told yet."""
+    story = await store.story_for(item)
+    found = Match(
+        watch_id=fired,
+        watch="w",
+        actor=None,
+        field="text",
+        start=0,
+        end=9,
+        text=text[:9],
+        alias="sanctions",
+        rule="lemma",
+    )
+    number = len(await store.told(story.key))
+    alert = Alert(
+        channel_id=5, thread_id=0, story_key=story.key, number=number, card=card_of(), told=frozenset({"watch:1"})
+    )
+    return Reading(
+        item=item,
+        read_at=at,
+        article=Article(title=item.title, text=text, url=item.url, source="News", lang="en", kind="teaser"),
+        matches=Matches(matches=(found,), fired=(fired,)) if fired else Matches(),
+        story=story,
+        alerts=(alert,) if fired and not number else (),
+    )
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "a.db", now=NOW)
+    await declared(store, URL, OTHER_URL)
+    yield store
+    await store.close()
+
+
+async def declared(
+    store: Store, *urls: str, watches: tuple[Watch, ...] = (), actors: tuple[Actor, ...] = (), at: datetime = NOW
+) -> None:
+    await store.declare(feeds=[DeclaredFeed(url=url) for url in urls], actors=actors, watches=watches, now=at)
+
+
+async def first(store: Store) -> Feed:
+    return (await store.feeds())[0]
+
+
+async def test_a_feed_comes_back_from_a_poll_with_all_that_the_poll_learned(store: Store) -> None:
+    feed = replace(
+        await first(store),
+        etag='W/"caf\udce9"',
+        last_modified="yesterday, they say",
+        body_hash=b"b" * 16,
+        items_hash=b"i" * 16,
+        hints=FeedHints(ttl_s=60.5, skip_hours=frozenset({1, 23}), hub="https://hub.example/"),
+        rate=0.75,
+        state="failing",
+        fail_count=3,
+        last_error="the host is away",
+        next_poll_at=NOW + HOUR,
+        last_poll_at=NOW,
+        last_ok_at=NOW - DAY,
+        subscribed_at=NOW - 2 * DAY,
+        language="ru",
+    )
+    await store.commit_poll(Poll(feed=feed, polled_at=NOW))
+    assert await first(store) == feed
+
+
+async def test_due_feeds_come_oldest_first_and_wait_for_their_host(store: Store) -> None:
+    news, other = await store.feeds()
+    assert await store.next_poll_at() == datetime(1970, 1, 1, tzinfo=UTC)
+    rest = ("NEWS.example", NOW + 3 * HOUR)
+    await store.commit_poll(Poll(feed=replace(news, next_poll_at=NOW + HOUR), polled_at=NOW, host_rest=rest))
+    await store.commit_poll(Poll(feed=replace(other, next_poll_at=NOW + 2 * HOUR), polled_at=NOW))
+    assert await store.due_feeds(NOW + HOUR) == ()
+    assert await store.next_poll_at() == NOW + 2 * HOUR
+    assert [one.url for one in await store.due_feeds(NOW + 2 * HOUR)] == [OTHER_URL]
+    due = await store.due_feeds(NOW + 3 * HOUR)
+    assert [one.url for one in due] == [URL, OTHER_URL]
+    assert due[0].host_rest_until_at == NOW + 3 * HOUR
+    assert await store.due_feeds(NOW + 3 * HOUR, limit=1) == due[:1]
+
+
+async def test_a_poll_committed_twice_adds_nothing(store: Store) -> None:
+    poll = poll_of(await first(store), new("a"), new("b"), new("a"), new("old", to_read=False))
+    ids = await store.commit_poll(poll)
+    assert len(ids) == 3
+    assert await store.commit_poll(poll) == ()
+    assert (await store.counts()).items == 3
+    items = await store.items_to_read(limit=9)
+    assert [item.title for item in items] == ["Title of a", "Title of b"]
+    assert [item.id for item in items] == list(ids[:2])
+    assert (await store.items_to_read(limit=9, without=[ids[0]])) == items[1:]
+    assert items[0] == Item(
+        id=ids[0],
+        feed_id=poll.feed.id,
+        feed_name="",
+        key=hashed("a"),
+        link_hash=hashed("a"),
+        url="https://news.example/a",
+        title="Title of a",
+        first_seen_at=NOW,
+        text="The council met.",
+        feed_url=URL,
+    )
+
+
+async def test_two_feeds_that_use_the_same_guid_have_an_item_each(store: Store) -> None:
+    for feed in await store.feeds():
+        assert len(await store.commit_poll(poll_of(feed, new("1")))) == 1
+
+
+async def test_known_finds_by_key_by_alias_by_tombstone_and_by_recent_link_of_the_same_feed(store: Store) -> None:
+    feed, other = await store.feeds()
+    a, b = await store.commit_poll(poll_of(feed, new("a"), new("b")))
+    await store.commit_poll(poll_of(other, new("c")))
+    await store.commit_poll(poll_of(feed, moved=((hashed("a again"), a),), at=NOW + HOUR))
+    assert store._writer is not None
+    await store._writer.write(lambda sql: sql.execute("UPDATE seen SET item_id = NULL WHERE item_id = ?", (b,)))
+    asked = [keys_of(name) for name in ("a", "a again", "b", "c", "never")] + [keys_of(f"{n}") for n in range(1200)]
+    known = await store.known(feed.id, asked, now=NOW + DAY)
+    assert {key: one.item_id for key, one in known.by_key.items()} == {
+        hashed("a"): a,
+        hashed("a again"): a,
+        hashed("b"): None,
+    }
+    assert known.by_key[hashed("a again")].title_hash == hashed("title of a")
+    assert {link: one.item_id for link, one in known.by_link.items()} == {hashed("a"): a, hashed("b"): b}
+    assert (await store.known(feed.id, asked, now=NOW + 31 * DAY)).by_link == {}
+    linkless = replace(keys_of("a"), link_hash=None)
+    assert (await store.known(feed.id, [linkless], now=NOW)).by_link == {}
+
+
+async def test_an_edited_item_is_read_again_with_its_new_text_and_the_same_edit_counts_once(store: Store) -> None:
+    feed = await first(store)
+    (item_id,) = await store.commit_poll(poll_of(feed, new("a")))
+    (item,) = await store.items_to_read(limit=1)
+    await store.commit_reading(replace(await read(store, item), page_next_at=NOW + HOUR, page_tries=2))
+    assert await store.items_to_read(limit=1) == ()
+    edit = EditedItem(item_id=item_id, entry=entry_of("a", text="It met twice."), keys=keys_of("a", content="edited"))
+    for _ in range(2):
+        await store.commit_poll(poll_of(feed, edited=(edit,), seen=(hashed("a"),), at=NOW + HOUR))
+    (again,) = await store.items_to_read(limit=1)
+    assert (again.text, again.readings, again.page_tries) == ("It met twice.", 1, 0)
+    assert (await store.known(feed.id, [keys_of("a")], now=NOW)).by_key[hashed("a")].edits == 1
+    assert await store.pages_owed(NOW + DAY, limit=9) == ()
+    assert await store.next_page_at() is None
+
+
+async def test_a_seen_mark_is_refreshed_at_most_once_a_day(store: Store) -> None:
+    feed = await first(store)
+    await store.commit_poll(poll_of(feed, new("a")))
+    marks = []
+    for hours in (1, 23, 24, 30, 49):
+        await store.commit_poll(poll_of(feed, seen=(hashed("a"),), at=NOW + hours * HOUR))
+        marks += await store._read(lambda sql: sql.execute("SELECT last_seen_at FROM seen").fetchone())
+    hours_after = [round(mark / 3_600_000 - NOW.timestamp() / 3600) for mark in marks]
+    assert hours_after == [0, 0, 24, 24, 49]
+
+
+async def test_text_that_no_encoding_holds_is_stored_all_the_same(store: Store) -> None:
+    entry = FeedItem(
+        guid="a\ud800", link="https://news.example/\udfff", title="t\ud800\0t", author="\ud800", text="x\ud800y"
+    )
+    await store.commit_poll(poll_of(await first(store), NewItem(entry=entry, keys=keys_of("a"))))
+    (item,) = await store.items_to_read(limit=1)
+    assert (item.title, item.text) == ("t?\0t", "x\ud800y")
+    await store.commit_reading(await read(store, item, text="\ud800", fired=1))
+    assert await store.items_to_read(limit=1) == ()
