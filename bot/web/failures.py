@@ -35,8 +35,6 @@ def plain_failures(url: URL) -> Iterator[None]:
     host = url.raw_host or "the host"
     try:
         yield
-    except FetchError:
-        raise
     except TimeoutError as error:
         raise FetchError(f"{host} took too long to answer; it is tried again later.", reason="timeout") from error
     except aiohttp.ClientConnectorDNSError as error:
@@ -48,16 +46,18 @@ def plain_failures(url: URL) -> Iterator[None]:
         ) from error
     except aiohttp.ClientConnectorError as error:
         raise _not_connected(host, error.os_error) from error
-    except aiohttp.InvalidURL as error:
+    except aiohttp.InvalidURL:
         raise FetchError(
             "The address cannot be read; it must look like https://host/path.", reason="refused"
-        ) from error
+        ) from None  # its text is the whole address, query and all
     except aiohttp.ClientPayloadError as error:
         raise FetchError(
             f"The answer of {host} broke off or was damaged; it is tried again later.", reason="connect"
         ) from error
-    except aiohttp.ClientResponseError as error:
-        raise FetchError(f"{host} did not answer in proper HTTP; check the address.", reason="connect") from error
+    except aiohttp.ClientResponseError:
+        raise FetchError(
+            f"{host} did not answer in proper HTTP; check the address.", reason="connect"
+        ) from None  # the same
     except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
         raise FetchError(f"The connection to {host} failed; it is tried again later.", reason="connect") from error
 
