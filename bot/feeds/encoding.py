@@ -46,12 +46,16 @@ _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([\w.:-]{1,4
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 # Signs of a wrong encoding: replacement and control characters, box drawing and private letters; a small letter followed by a
-# capital; Latin glued to Cyrillic; a letter of ISO 8859-5 or Macedonian that no running text is full of; marks inside words.
+# capital; Latin glued to Cyrillic; signs inside words.
 _STRANGE = re.compile(
     "[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2500-\u259f\ue000-\uf8ff]"
-    "|[а-яё][А-ЯЁ]|[A-Za-z][а-яёА-ЯЁ]|[а-яёА-ЯЁ][A-Za-z]|[à-ÿ][À-Þ]|[ЂЃЉЊЌЋЏђѓљњќћџ]"
+    "|[а-яё][А-ЯЁ]|[A-Za-z][а-яёА-ЯЁ]|[а-яёА-ЯЁ][A-Za-z]|[à-ÿ][À-Þ]"
     "|(?<=[^\\W\\d_])[¤¦§¨©¬®°±¶·¸†‡‰€№‹™›µ¿¡£¥¢¼½¾÷×∞≤≥∆√≈¯](?=[^\\W\\d_])"
 )
+_CYRILLIC = re.compile("[\u0400-\u045f]")
+_FREQUENT = re.compile("[оеаинтіОЕАИНТІ]")  # half of what any Slavic language writes
+_FREQUENT_SHARE = 0.28
+_ENOUGH_LETTERS = 20
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -89,7 +93,10 @@ def _declared_encodings(body: bytes, content_type: str | None) -> tuple[str, ...
     in_header = _CHARSET.search(content_type or "")
     in_document = _DECLARED.search(body[:1024])
     labels = (in_header[1] if in_header else "", in_document[1].decode("ascii", "replace") if in_document else "")
-    return tuple(dict.fromkeys(name for name in map(_python_name, labels) if name))
+    names = [name for name in map(_python_name, labels) if name]
+    if names and names[0] == "cp1252":
+        names.reverse()  # many servers say Latin-1 of everything, whatever the document knows better
+    return tuple(dict.fromkeys(names))
 
 
 def _python_name(label: str) -> str | None:
@@ -138,11 +145,15 @@ def strangeness(text: str) -> float:
     foreign = len(_NON_ASCII.findall(text))
     if not foreign:
         return 0.0
-    strange = len(_STRANGE.findall(text))
-    if sum(len(word) > 2 and _mostly_accents(word) for word in _WORD.findall(text)) * 4 > foreign * 0.2:  # noqa: PLR2004 - words of ~4 letters, a fifth
-        strange += foreign  # another alphabet read as Latin: whole words of accented letters
-    return strange / foreign
+    strange = len(_STRANGE.findall(text)) / foreign
+    accented = sum(len(word) for word in _WORD.findall(text) if _is_mostly_accents(word))
+    if accented > foreign * 0.3:  # another alphabet read as Latin
+        strange += 1.0
+    cyrillic = len(_CYRILLIC.findall(text))
+    if cyrillic > _ENOUGH_LETTERS and len(_FREQUENT.findall(text)) < cyrillic * _FREQUENT_SHARE:
+        strange += 0.3
+    return strange
 
 
-def _mostly_accents(word: str) -> bool:
-    return sum("\x80" <= letter < "\u0250" for letter in word) > len(word) * 0.6
+def _is_mostly_accents(word: str) -> bool:
+    return len(word) > 3 and sum("\x80" <= letter < "\u0250" for letter in word) > len(word) * 0.7  # noqa: PLR2004 - "été" is a word

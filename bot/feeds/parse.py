@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from typing import TYPE_CHECKING, Any
+from xml.sax import SAXParseException
 
 import feedparser
 from feedparser import api
@@ -35,7 +36,7 @@ _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _ROOT = re.compile(r"<(?:[\w.-]+:)?(?:rss|feed|rdf|channel)[\s>/]", re.IGNORECASE)
 _FIRST_TAG = re.compile(r"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
-_PREAMBLE = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
+_PREAMBLE = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
 _HTML = re.compile(r"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
 _ITEM = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)[\s>]", re.IGNORECASE)
 _PREFIXED_ITEM = re.compile(r"<([A-Za-z_][\w.-]*):(?:item|entry)[\s>]", re.IGNORECASE)
@@ -74,7 +75,7 @@ def parse_feed(body: bytes, *, content_type: str | None = None, base_url: str = 
         )
     if document.get("bozo") and document.get("bozo_exception"):
         problems.append(
-            f"The document is not well-formed ({_one_line(document.bozo_exception)}); it was read as far as it goes."
+            f"The document is not well-formed ({_fault_in(document.bozo_exception)}); it was read as far as it goes."
         )
     return _feed_in(document, text, base_url, problems)
 
@@ -190,9 +191,12 @@ def _item_link(entry: Mapping[str, Any], base_url: str) -> str:
     links = [link for link in dict.get(entry, "links") or () if link.get("href")]  # type: ignore[call-overload]  # see _value
     wanted = [link["href"] for link in links if link.get("rel", "alternate") == "alternate"]
     others = [link["href"] for link in links if link.get("rel") in {"via", "related", "self"}]
-    for href in (_value(entry, "link"), *wanted, _value(entry, "feedburner_origlink"), *others):
-        if link := absolute_link(href, base_url):
-            return link
+    link = _value(entry, "link")
+    if link == _value(entry, "id") and "://" not in link:
+        link = ""  # feedparser takes a guid for the link unless it says isPermaLink="false"; "1" or "tag-7" is none
+    for href in (link, *wanted, _value(entry, "feedburner_origlink"), *others):
+        if found := absolute_link(href, base_url):
+            return found
     return ""
 
 
@@ -221,7 +225,7 @@ def _hints_in(feed: Mapping[str, Any], head: str) -> FeedHints:
 
 def _listed(head: str, element: str, pattern: str) -> list[str]:
     """Read what feedparser keeps only the last of: the hours and days that a feed asks to be left alone in."""
-    found = re.search(rf"<{element}>(.*?)</{element}>", head, re.DOTALL | re.IGNORECASE)
+    found = re.search(rf"<{element}>(.*?)(?:</{element}>|\Z)", head, re.DOTALL | re.IGNORECASE)
     return re.findall(pattern, found[1], re.IGNORECASE) if found else []
 
 
@@ -245,5 +249,7 @@ def _instant(mapping: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401
     return instant_in(_value(mapping, key), dict.get(mapping, f"{key}_parsed"))  # type: ignore[call-overload]  # see _value
 
 
-def _one_line(error: object) -> str:
+def _fault_in(error: Exception) -> str:
+    if isinstance(error, SAXParseException):
+        return f"{error.getMessage()} in line {max(1, (error.getLineNumber() or 2) - 1)}"  # we put a line before it
     return " ".join(str(error).split())[:200]

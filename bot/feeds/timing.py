@@ -79,7 +79,7 @@ def rate_in(published: Sequence[datetime | None], now: datetime) -> float:
 
 
 def start_spread_s(place: int, count: int, *, chance: float) -> float:
-    """Return after how many seconds the place-th (from 0) of `count` feeds overdue at the start is asked: 2 s apart, all within 5 minutes."""
+    """Return after how many seconds the place-th (from 0) of `count` overdue feeds is asked at the start: 2 s apart, within 5 minutes."""
     window_s = min(_START_WINDOW_S, 2.0 * (count - 1))
     return window_s * (place + chance) / count if count else 0.0
 
