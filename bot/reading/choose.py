@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WHOLE_CHARS: Final = 1500
 _PAGE_CHARS: Final = 400
+_END_CHARS: Final = 300
 _LONGER: Final = 1.2
 _BELONGS: Final = 0.5
 _PARTLY: Final = 0.6
@@ -52,7 +53,7 @@ class Chosen:
 def whole_enough(text: str) -> bool:
     """Say whether a feed's own text is the whole article, so that the page need not be fetched."""
     paragraphs = [part for part in text.split("\n\n") if part.strip()]
-    return len(text) >= _WHOLE_CHARS and len(paragraphs) > 1 and not _CUT_OFF.search(text.rstrip())
+    return len(text) >= _WHOLE_CHARS and len(paragraphs) > 1 and not _CUT_OFF.search(text.rstrip()[-_END_CHARS:])
 
 
 def choose_text(*, title: str, feed_text: str, page: PageText | None, failure: str = "") -> Chosen:

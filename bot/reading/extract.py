@@ -132,7 +132,7 @@ def _guessed(html: bytes) -> str:
     best = max(lengths, key=lambda name: lengths[name])
     if lengths[best] >= _CYRILLIC_SHARE * sum(byte > 0x7F for byte in html):  # noqa: PLR2004  the end of ASCII
         return texts[best]
-    guess = from_bytes(re.sub(rb"<[^>]*>", b" ", html)[:50_000]).best()
+    guess = from_bytes(re.sub(rb"<[^<>]*>", b" ", html)[:50_000]).best()
     return html.decode(guess.encoding if guess else "cp1252", errors="replace")
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LONGEST_NAME: Final = 120
 _MOST_WORDS: Final = 1_000_000
 _MOST_NODES: Final = 20_000
+_MOST_HEADLINES: Final = 10
+_LONGEST_LINE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,10 @@ def page_meta(tree: Any) -> PageMeta:  # noqa: ANN401  lxml ships no types
     metas = _metas(tree)
     things = [thing for thing in _linked_data(tree) if _ARTICLE_TYPE.search(_text(thing.get("@type")))]
     site = _first(metas, ("og:site_name", "application-name"))
-    shown = [_line("".join(node.itertext())) for node in tree.iter("h1")]
-    page_titles = [_line("".join(node.itertext())) for node in tree.iterfind(".//head/title")]
+    shown = [_line("".join(node.itertext())) for node in islice(tree.iter("h1"), _MOST_HEADLINES)]
+    page_titles = [_line("".join(node.itertext())) for node in islice(tree.iterfind(".//head/title"), 1)]
     said = [_first(metas, ("og:title", "twitter:title")), *(_line(_text(thing.get("headline"))) for thing in things)]
-    titles = [title for title in (*said, *shown[:1], *page_titles[:1]) if title]
+    titles = [title for title in (*said, *shown[:1], *page_titles) if title]
     return PageMeta(
         title=_without_site(titles[0], site) if titles else "",
         headlines=tuple(title for title in chain(said, shown, page_titles) if title),
@@ -94,12 +97,12 @@ def _linked_data(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  lxml s
     left = _MOST_NODES
     for node in tree.iterfind(".//script[@type='application/ld+json']"):
         try:
-            todo: list[Any] = [json.loads((node.text or "").strip().rstrip(";"), strict=False)]
+            todo: deque[Any] = deque([json.loads((node.text or "").strip().rstrip(";"), strict=False)])
         except (ValueError, RecursionError):
             continue
         while todo and left:
             left -= 1
-            value = todo.pop(0)
+            value = todo.popleft()
             if isinstance(value, dict):
                 yield value
                 todo.extend(value.values())
@@ -136,12 +139,13 @@ def _is_name(name: str) -> bool:
 
 
 def _published_at(tree: Any, metas: dict[str, list[str]], things: list[dict[str, Any]]) -> datetime | None:  # noqa: ANN401  lxml ships no types
-    marks = (*tree.iterfind(".//article//time[@datetime]"), *tree.iterfind(".//main//time[@datetime]"))
+    paths = (".//article//time[@datetime]", ".//main//time[@datetime]", ".//time[@datetime]")
+    mark = next((node for path in paths if (node := tree.find(path)) is not None), None)
     candidates = chain(
         metas.get(_TIMES[0], ()),
         (_text(thing.get("datePublished")) for thing in things),
         (value for name in _TIMES[1:] for value in metas.get(name, ())),
-        (node.get("datetime") for node in (marks or tree.findall(".//time[@datetime]"))[:1]),
+        () if mark is None else (mark.get("datetime"),),
     )
     times = [time for each in candidates if (time := _time(each)) is not None]
     aware = [time for time in times if time.tzinfo is not None]
@@ -196,4 +200,4 @@ def _text(value: Any) -> str:  # noqa: ANN401  JSON-LD: anything
 
 
 def _line(value: str) -> str:
-    return " ".join(value.split())
+    return " ".join(value[: 2 * _LONGEST_LINE].split())[:_LONGEST_LINE]

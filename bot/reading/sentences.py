@@ -14,9 +14,9 @@ from bot.reading.languages import Language, language
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PARAGRAPH_END: Final = re.compile(r"\n[^\S\n]*(?:\n\s*)+")
+_PARAGRAPH_END: Final = re.compile(r"\n[^\S\n]*+\n\s*+")
 _CLOSERS: Final = "\"'”’“»)\\]›"
-_END: Final = re.compile(rf"[.!?…]+[{_CLOSERS}]*\s+|[。！？][{_CLOSERS}]*(?![」』”’])\s*")
+_END: Final = re.compile(rf"(?<![.!?…])[.!?…]++[{_CLOSERS}]*+\s++|[。！？][{_CLOSERS}]*+(?![」』])\s*+")
 _SPACED_LETTERS: Final = re.compile(r"[^\W\d_]\.")
 _OPENERS: Final = re.compile(r"[\s\"'“‘„«(\[‹¿¡—–-]*")
 _LAST_WORD: Final = re.compile(r"(?:[^\W_]+(?:[.’'-][^\W_]+)*|№)$")

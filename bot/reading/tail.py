@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HEADER_WORDS: Final = 6
 _LINE_WORDS: Final = 8
 _LONGEST_LINE_WORDS: Final = 45
+_LONGEST_LINE_CHARS: Final = 500
 _NORMAL_WORDS: Final = 15
 _MOST_LINES: Final = 3
 _MOST_SHARE: Final = 0.2
@@ -27,12 +28,13 @@ _TOP_LINES: Final = 5
 _WALL_LINES: Final = 4
 _TOP_CHARS: Final = re.compile(r"[\d\W_]+")
 _SENTENCE_END: Final = re.compile(r"[.!?…。！？][\"'”’»“)\]]*$")
-_QUOTATION: Final = re.compile(r"[“„«\"][^“”„«»\"]*(?:\s+[^\s“”„«»\"]+){3,}[”“»\"]")
+_QUOTATION: Final = re.compile(r"[“„«\"]([^“”„«»\"]*)[”“»\"]")
+_QUOTED_WORDS: Final = 4
 _OPENS_LIST: Final = re.compile(r"^[\s\W_]*|[\s:›»→>.…–—-]+$")
 _LONE: Final = re.compile(
     r"^(?:©|\(c\)\s*(?:19|20)\d\d|copyright\b).*"
     r"|^\W*(?:https?://|www\.)\S+\W*$"
-    r"|^(?:\W*[@#]\w[\w.]*\W*)+$"
+    r"|^[@#]\S+(?:\s[@#]\S+)*$"
     r"|^(?:tel|phone|fax|тел|т|тэл)?[.:\s]*\+?\(?\d[\d\s()./-]{6,}$"
     r"|^\W*$",
     re.IGNORECASE,
@@ -84,7 +86,7 @@ def _without_wall(paragraphs: list[str]) -> tuple[list[str], bool]:
 
 
 def _is_wall(line: str) -> bool:
-    if len(line.split()) > _LONGEST_LINE_WORDS or _quotes(line):
+    if _is_long(line) or _quotes(line):
         return False
     folded = _OPENS_LIST.sub("", _folded(line))
     # A long phrase says it wherever it stands; a short one only where it opens the line.
@@ -120,6 +122,8 @@ def _last_normal(paragraphs: list[str]) -> int:
 
 
 def _is_header(line: str, phrases: frozenset[str]) -> bool:
+    if _is_long(line):
+        return False
     folded = _OPENS_LIST.sub("", _folded(line))
     if folded in phrases:
         return True
@@ -127,7 +131,7 @@ def _is_header(line: str, phrases: frozenset[str]) -> bool:
         return False
     lead, colon, rest = folded.partition(":")
     if colon and rest and lead.strip() in phrases:
-        return len(line.split()) <= _LONGEST_LINE_WORDS
+        return True
     # A header may name its subject, as in: Read more on the floods.
     return len(folded.split()) <= _HEADER_WORDS and any(
         folded.startswith(f"{phrase} ") for phrase in phrases if " " in phrase or line.rstrip().endswith(":")
@@ -148,7 +152,7 @@ def _without_lines(paragraphs: list[str]) -> list[str]:
 
 def _is_end_line(line: str) -> bool:
     words = len(line.split())
-    if words > _LONGEST_LINE_WORDS or _quotes(line):
+    if _is_long(line) or _quotes(line):
         return False
     if words <= _LINE_WORDS and (_LONE.search(line) or _MAIL.search(line)):
         return True
@@ -171,6 +175,10 @@ def _ends_word(folded: str, phrase: str) -> bool:
     return not (folded[len(phrase) : len(phrase) + 1].isalnum() and phrase[-1].isalnum())
 
 
+def _is_long(line: str) -> bool:
+    return len(line) > _LONGEST_LINE_CHARS or len(line.split()) > _LONGEST_LINE_WORDS
+
+
 def _is_short(line: str) -> bool:
     return not _quotes(line) and (len(line.split()) < _NORMAL_WORDS or _is_no_sentence(line))
 
@@ -181,7 +189,8 @@ def _is_no_sentence(line: str) -> bool:
 
 def _quotes(line: str) -> bool:
     """Say whether a line quotes somebody at some length and is a sentence: then it is never furniture."""
-    return bool(_QUOTATION.search(line) and _SENTENCE_END.search(line.rstrip()))
+    said = (len(each.split()) >= _QUOTED_WORDS for each in _QUOTATION.findall(line))
+    return bool(_SENTENCE_END.search(line.rstrip())) and any(said)
 
 
 def _folded(line: str) -> str:
