@@ -188,6 +188,15 @@ async def test_staggered_feeds_grow_one_article_at_a_time_until_all_are_there(ht
         assert {late - early for early, late in pairwise(totals)} <= {0, 1}
 
 
+async def test_held_back_articles_wait_for_the_first_reader_however_late(http: aiohttp.ClientSession) -> None:
+    clock = Clock()
+    async with Newsroom(staggered=True, clock=clock) as newsroom:
+        clock.now += timedelta(hours=1)
+        early = sum(map(len, await all_links(newsroom, http)))
+        clock.now += timedelta(minutes=1)
+        assert sum(map(len, await all_links(newsroom, http))) == early + len(newsroom.feeds)
+
+
 async def test_a_grown_feed_has_a_new_tag_and_the_page_is_there_with_it(http: aiohttp.ClientSession) -> None:
     clock = Clock()
     async with Newsroom(staggered=True, clock=clock) as newsroom:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from operator import attrgetter
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import ETag, web
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FIRST_LATER_S = 4.0
-"""How long after the opening of a staggered newsroom its first held-back article appears ..."""
+"""How long after its first reader a staggered newsroom publishes the first article that it holds back ..."""
 NEXT_LATER_S = 3.0
 """... and how long after that the next."""
 RELATED_COUNT = 3
@@ -41,8 +42,9 @@ class SampleFeed:
 class Newsroom:
     """Four feeds with their pages on 127.0.0.1, on a free port, open inside `async with`.
 
-    staggered: each feed holds back its newest third, at least one article, and these appear one by one, every few seconds.
-    Published times are relative to the opening. origin ("127.0.0.1:PORT") and feeds are empty until it is open. watches: (name, query).
+    staggered: each feed holds back its newest third, at least one article, and these appear one by one, every few seconds, once
+    somebody has read a feed. All other published times are some hours before the opening.
+    origin ("127.0.0.1:PORT") and feeds are empty until it is open. watches: (name, query).
     """
 
     def __init__(self, *, staggered: bool = False, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -56,10 +58,11 @@ class Newsroom:
         self._staggered = staggered
         self._clock = clock
         self._published_at: dict[SampleArticle, datetime] = {}
+        self._to_come: tuple[SampleArticle, ...] = ()
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
-        self._published_at = self._times(self._clock().replace(microsecond=0))
+        self._open_desk()
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -77,18 +80,28 @@ class Newsroom:
             await self._runner.cleanup()
             self._runner = None
 
-    def _times(self, opened_at: datetime) -> dict[SampleArticle, datetime]:
-        """Return when each article is published; held-back ones in the future, the oldest of them first."""
-        times = {article: opened_at - timedelta(hours=article.hours_ago) for article in self.articles}
-        if self._staggered:
-            later = [article for article in reversed(self.articles) if article in self._held_back()]
-            for place, article in enumerate(later):
-                times[article] = opened_at + timedelta(seconds=FIRST_LATER_S + place * NEXT_LATER_S)
-        return times
+    def _open_desk(self) -> None:
+        """Publish what is there from the beginning, hours ago; what is held back has no time yet."""
+        opened_at = self._clock().replace(microsecond=0)
+        self._to_come = self._held_back() if self._staggered else ()
+        self._published_at = {
+            article: opened_at - timedelta(hours=article.hours_ago)
+            for article in self.articles
+            if article not in self._to_come
+        }
 
-    def _held_back(self) -> set[SampleArticle]:
-        own = ([article for article in self.articles if article.outlet == key] for key in self._outlets)
-        return {article for shelf in own for article in shelf[: max(1, len(shelf) // 3)]}
+    def _plan_the_rest(self) -> None:
+        """Give what is held back its time, from the first reader on: a slow start of the program must not use it up."""
+        now = self._clock().replace(microsecond=0)
+        for place, article in enumerate(self._to_come):
+            self._published_at[article] = now + timedelta(seconds=FIRST_LATER_S + place * NEXT_LATER_S)
+        self._to_come = ()
+
+    def _held_back(self) -> tuple[SampleArticle, ...]:
+        """Return the newest third of each outlet's articles, the oldest of them all first."""
+        shelves = ([article for article in self.articles if article.outlet == key] for key in self._outlets)
+        held = {article for shelf in shelves for article in shelf[: max(1, len(shelf) // 3)]}
+        return tuple(article for article in reversed(self.articles) if article in held)
 
     def _application(self) -> web.Application:
         application = web.Application()
@@ -107,12 +120,12 @@ class Newsroom:
     def _entries(self, outlet: Outlet) -> tuple[Entry, ...]:
         """Return what the outlet has published by now, newest first."""
         now = self._clock()
-        there = [a for a in self.articles if a.stands_in(outlet) and self._published_at[a] <= now]
-        there.sort(key=self._published_at.__getitem__, reverse=True)
-        return tuple(
-            Entry(article=article, url=self._url(article, outlet), published_at=self._published_at[article])
-            for article in there
+        there = (
+            Entry(article=article, url=self._url(article, outlet), published_at=published_at)
+            for article, published_at in self._published_at.items()
+            if article.stands_in(outlet) and published_at <= now
         )
+        return tuple(sorted(there, key=attrgetter("published_at"), reverse=True))
 
     def _url(self, article: SampleArticle, outlet: Outlet) -> str:
         guest = "" if article.outlet == outlet.key else f"?utm_source={outlet.key}&utm_medium=feed"
@@ -132,6 +145,7 @@ class Newsroom:
 
     async def _feed(self, request: web.Request) -> web.Response:
         outlet = self._outlet_of(request)
+        self._plan_the_rest()
         entries = self._entries(outlet)
         body = feed_document(outlet, entries, home_url=self._home_url(outlet))
         modified_at = max(entry.published_at for entry in entries)
