@@ -37,6 +37,7 @@ class WorkerProcess:
     """A process that is started on the first job, killed with a job that hangs or is cancelled, and renewed after `max_tasks`.
 
     imports: modules to load before the first job, so that their loading is not counted as its time. memory_mb: address space.
+    The event loop must run in a thread that lives as long as the program: the kernel takes that thread for the child's parent.
     """
 
     def __init__(self, *, imports: tuple[str, ...] = (), timeout_s: float, memory_mb: int, max_tasks: int) -> None:
