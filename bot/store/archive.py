@@ -57,7 +57,7 @@ def counts(sql: sqlite3.Connection) -> Counts:
             (SELECT COUNT(*) FROM items WHERE state = 'to_read'),
             (SELECT COUNT(*) FROM items WHERE page_next_at IS NOT NULL AND state = 'read'),
             (SELECT COUNT(*) FROM alerts WHERE state IN ('pending', 'sending'))
-                + (SELECT COUNT(*) FROM alerts WHERE edit_state <> '' AND state = 'sent'),
+                + (SELECT COUNT(*) FROM alerts WHERE edit_state <> '' AND +state = 'sent'),
             (SELECT COUNT(*) FROM alerts WHERE state = 'sent'),
             (SELECT COUNT(*) FROM alerts WHERE state = 'failed'),
             (SELECT COUNT(*) FROM matches),

@@ -36,6 +36,8 @@ _FREE = """a.state = 'pending'
         AND r.channel_id = a.channel_id AND r.thread_id = a.thread_id AND r.number = a.reply_to
         AND r.state IN ('pending', 'sending'))"""
 
+# The plus keeps SQLite from walking over all that was ever sent: few of them have an edit.
+_EDIT_OWED = "edit_state <> '' AND +state = 'sent'"
 # An edit may be repeated without harm, so one whose lease ran out is simply owed again.
 _EDIT_DUE_AT = "CASE edit_state WHEN 'sending' THEN edit_lease_until ELSE edit_next_try_at END"
 
@@ -102,7 +104,7 @@ def claim(sql: sqlite3.Connection, now: datetime, limit: int, lease_s: float) ->
     )
     edits = _ids(
         sql,
-        f"""SELECT id FROM alerts WHERE edit_state <> '' AND state = 'sent' AND {_EDIT_DUE_AT} <= ?
+        f"""SELECT id FROM alerts WHERE {_EDIT_OWED} AND {_EDIT_DUE_AT} <= ?
         ORDER BY id LIMIT ?""",  # noqa: S608  # as above
         (at, limit - len(posts)),
     )
@@ -182,7 +184,7 @@ def next_delivery_at(sql: sqlite3.Connection) -> datetime | None:
     """Return from when on a claim has something to give, if nothing else happens; None where nothing is owed or all is on its way."""
     row = sql.execute(
         f"""SELECT MIN(at) FROM (SELECT MIN(a.next_try_at) AS at FROM alerts a WHERE {_FREE}
-        UNION ALL SELECT MIN({_EDIT_DUE_AT}) FROM alerts WHERE edit_state <> '' AND state = 'sent')"""  # noqa: S608  # constants of this module
+        UNION ALL SELECT MIN({_EDIT_DUE_AT}) FROM alerts WHERE {_EDIT_OWED})"""  # noqa: S608  # constants of this module
     ).fetchone()
     return opt_time_in(row[0])
 

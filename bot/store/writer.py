@@ -122,9 +122,15 @@ class Writer:
 def commit_group(sql: sqlite3.Connection, works: Sequence[Work]) -> list[_Done]:
     """Run the works in one transaction and commit it; return what became of each, in their order.
 
-    A work that fails rolls back alone. Where the transaction itself fails (disk full), each work is tried by itself, so that one
-    that is too large for the disk does not take the others along.
+    A work that fails rolls back alone. Where the transaction itself fails (disk full), each work is run again by itself, so that
+    one that is too large for the disk does not take the others along. Where it cannot even begin, none is run.
     """
+    try:
+        if sql.in_transaction:  # left by a rollback that failed
+            sql.execute("ROLLBACK")
+        sql.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        return [_Done(error=_meant(error)) for _ in works]
     try:
         return _commit_together(sql, works)
     except Exception as error:  # noqa: BLE001  # the border of a group: the writer lives on, and each caller gets the error
@@ -137,7 +143,6 @@ def commit_group(sql: sqlite3.Connection, works: Sequence[Work]) -> list[_Done]:
 
 def _commit_together(sql: sqlite3.Connection, works: Sequence[Work]) -> list[_Done]:
     answers: list[_Done] = []
-    sql.execute("BEGIN IMMEDIATE")
     for work in works:
         sql.execute("SAVEPOINT work")
         try:
