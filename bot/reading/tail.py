@@ -23,6 +23,7 @@ _LONGEST_LINE_WORDS: Final = 45
 _LONGEST_LINE_CHARS: Final = 500
 _NORMAL_WORDS: Final = 15
 _MOST_LINES: Final = 3
+_LONGEST_TAIL: Final = 60
 _MOST_SHARE: Final = 0.2
 _TOP_LINES: Final = 5
 _WALL_LINES: Final = 4
@@ -99,24 +100,33 @@ def _wall_phrases() -> tuple[str, ...]:
 
 
 def _without_lists(paragraphs: list[str]) -> list[str]:
-    """Return the paragraphs above the first header below which nothing but short lines stand."""
-    for at in range(_last_normal(paragraphs) + 1, len(paragraphs)):
+    """Return the paragraphs above the first header below which nothing but short lines stand.
+
+    Below a weak header, or with no paragraph above that is certainly the article's own, no more goes than stays.
+    """
+    normal = _last_normal(paragraphs)
+    for at in range(max(1, normal + 1), len(paragraphs)):
         below = paragraphs[at + 1 :]
         weak = _is_header(paragraphs[at], any_language().headers_weak)
         if not weak and not _is_header(paragraphs[at], any_language().headers):
             continue
         fits = _is_no_sentence if weak else _is_short
-        small = sum(map(len, below)) <= sum(map(len, paragraphs[:at]))
-        if at and small and all(fits(line) or _is_end_line(line) for line in below):
+        sure = normal >= 0 and not weak
+        if all(fits(line) or _is_end_line(line) for line in below) and (
+            sure or sum(map(len, below)) <= sum(map(len, paragraphs[:at]))
+        ):
             return paragraphs[:at]
     return paragraphs
 
 
 def _last_normal(paragraphs: list[str]) -> int:
-    """Return the index of the last paragraph that is certainly the article's own, -1 where there is none."""
+    """Return the index of the last paragraph that is certainly the article's own, -1 where there is none.
+
+    A run of short lines that is too long for any tail (a table, a list) is the article's own.
+    """
     for at in range(len(paragraphs) - 1, -1, -1):
         line = paragraphs[at]
-        if _quotes(line) or not (_is_short(line) or _is_end_line(line)):
+        if len(paragraphs) - at > _LONGEST_TAIL or _quotes(line) or not (_is_short(line) or _is_end_line(line)):
             return at
     return -1
 
