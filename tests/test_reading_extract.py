@@ -146,6 +146,18 @@ def test_the_articles_own_ending_is_never_cut(name: str) -> None:
     assert trim_furniture(text).paragraphs == tuple(text)
 
 
+def test_a_list_longer_than_the_article_is_cut_below_a_certain_header_only() -> None:
+    heads = [f"Another long headline of the day about matter number {number} of the coast" for number in range(20)]
+    assert trim_furniture([*BODY["en"], "Related stories", *heads]).paragraphs == BODY["en"]
+    kept = [*BODY["en"], "Comments", *heads]
+    assert trim_furniture(kept).paragraphs == tuple(kept)
+
+
+def test_a_sentence_about_reading_on_is_no_paywall() -> None:
+    text = (*BODY["en"], "He wants the children of the island to keep reading.")
+    assert (trim_furniture(text).paragraphs, trim_furniture(text).wall) == (text, False)
+
+
 def test_lines_take_no_more_than_three_paragraphs_or_a_fifth_of_the_text() -> None:
     lines = [f"Photo: Photographer number {number}" for number in range(6)]
     assert len(trim_furniture([*BODY["en"], *lines]).paragraphs) == len(BODY["en"]) + 3

@@ -24,6 +24,7 @@ _LONGEST_LINE_CHARS: Final = 500
 _NORMAL_WORDS: Final = 15
 _MOST_LINES: Final = 3
 _LONGEST_TAIL: Final = 60
+_TELLING_SPACES: Final = 3
 _MOST_SHARE: Final = 0.2
 _TOP_LINES: Final = 5
 _WALL_LINES: Final = 4
@@ -91,7 +92,10 @@ def _is_wall(line: str) -> bool:
         return False
     folded = _OPENS_LIST.sub("", _folded(line))
     # A long phrase says it wherever it stands; a short one only where it opens the line.
-    return any(folded.startswith(phrase) or (phrase.count(" ") > 1 and phrase in folded) for phrase in _wall_phrases())
+    return any(
+        folded.startswith(phrase) or (phrase.count(" ") >= _TELLING_SPACES and phrase in folded)
+        for phrase in _wall_phrases()
+    )
 
 
 @cache
