@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
+from bot.feeds.timing import start_spread_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -33,8 +34,6 @@ PAGES = 8
 LONGEST_NAP_S = 60.0
 SHORTEST_NAP_S = 0.02
 STORE_TROUBLE_NAP_S = 2.0
-START_SPREAD_S = 300.0
-START_PER_FEED_S = 0.5
 BROKEN_REST = timedelta(minutes=10)
 
 
@@ -220,9 +219,9 @@ class Scheduler:
         now = self.clock()
         overdue = [feed for feed in await self.store.due_feeds(now, limit=100_000) if feed.last_poll_at]
         public = [feed for feed in overdue if not self.pipeline.web.may_be_private(feed.url)]
-        spread_s = min(START_SPREAD_S, START_PER_FEED_S * len(public))
-        for feed in public:
-            self._held_until[feed.id] = now + timedelta(seconds=spread_s * self.pipeline.chance())
+        for place, feed in enumerate(public):
+            wait_s = start_spread_s(place, len(public), chance=self.pipeline.chance())
+            self._held_until[feed.id] = now + timedelta(seconds=wait_s)
 
     def _broken(self) -> frozenset[int]:
         now = self.clock()
