@@ -84,10 +84,10 @@ def command_for(name: str) -> Command:
 COMMANDS = {
     "try": ("bot.live", "try_feeds"),
     "run": ("bot.live", "run_forever"),
-    "check": ("bot.live", "check_config"),
-    "feed": ("bot.readouts", "show_feed"),
-    "extract": ("bot.readouts", "show_extract"),
-    "match": ("bot.readouts", "show_matches"),
+    "check": ("bot.readouts.check", "check_config"),
+    "feed": ("bot.readouts.feed", "show_feed"),
+    "extract": ("bot.readouts.extract", "show_extract"),
+    "match": ("bot.readouts.match", "show_matches"),
 }
 
 

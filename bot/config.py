@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bot.errors import ConfigError, Fault, FetchError
-from bot.model import Actor, Alias, Watch
+from bot.model import Actor, Alias, DeclaredFeed, Watch
 from bot.reading.matcher import Matcher
-from bot.store.declared import DeclaredFeed
 from bot.toml_table import Table, duration_s, shown_duration
 from bot.web.guard import AllowList, check_url
 

@@ -1,4 +1,4 @@
-"""`try`, `run` and `check`: the road itself, in a terminal. Turns arguments into a configuration and an outlet; `app` does the rest."""
+"""`try` and `run`: the road itself, in a terminal. Turns arguments into a configuration and an outlet; `app` does the rest."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.app import open_engine, run_bot, run_engine, signals_into
-from bot.config import Config, Fetching, config_path, load_config, warnings_for
+from bot.config import Config, Fetching, config_path, load_config
 from bot.errors import FetchError, UserError, WireError
-from bot.model import Watch
+from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
 from bot.reading.matcher import Matcher
-from bot.readouts import allowed
-from bot.store.declared import DeclaredFeed
-from bot.terminal import TerminalOutlet, console_for_people, print_table
-from bot.toml_table import shown_duration
+from bot.readouts.feed import allowed
+from bot.terminal import TerminalOutlet, console_for_people
 from bot.web.guard import check_url
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from bot.app import Engine
     from bot.web.guard import AllowList
@@ -124,31 +122,3 @@ async def run_forever(args: argparse.Namespace, environ: Mapping[str, str]) -> i
 def into_terminal(config: Config) -> Config:
     """Return the configuration with every watch's alerts led to the terminal, where nobody can be pinged."""
     return replace(config, watches=tuple(replace(watch, channel_id=0, mention=0) for watch in config.watches))
-
-
-# --- check ---
-
-
-async def check_config(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Say what a configuration would do; its faults are raised."""
-    config = load_config(config_path(args.config, environ))
-    console = console_for_people()
-    for warning in warnings_for(config):
-        say(f"warning: {warning}")
-    print_table(console, ("feed", "every", "private"), [_feed_row(feed, config) for feed in config.feeds])
-    actors = [(actor.name, ", ".join(alias.text for alias in actor.aliases)) for actor in config.actors]
-    print_table(console, ("actor", "also spelled"), actors)
-    print_table(console, ("watch", "tells", "of"), [_watch_row(watch) for watch in config.watches])
-    say(f"{config.path} is fine: {len(config.feeds)} feeds, {len(config.watches)} watches, {len(config.actors)} actors")
-    return 0
-
-
-def _feed_row(feed: DeclaredFeed, config: Config) -> Sequence[str]:
-    private = config.fetch.allow_private.names(feed.url)
-    every_s = feed.interval_s or config.fetch.interval_s
-    shown = feed.name or check_url(feed.url, config.fetch.allow_private).host or feed.url
-    return shown, shown_duration(every_s if private else max(every_s, 300)), "allowed" if private else ""
-
-
-def _watch_row(watch: Watch) -> Sequence[str]:
-    return watch.name, f"channel {watch.channel_id}" if watch.channel_id else "the terminal", watch.query

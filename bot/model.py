@@ -64,6 +64,15 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredFeed:
+    """A feed as the configuration names it. name "": the title that the feed gives itself. interval_s None: the default."""
+
+    url: str
+    name: str = ""
+    interval_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedItem:
     """One entry of a feed document, as plain text.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from bot.model import BriefSentence, Card, Delivery, Match, Matches, ParsedFeed, Reason
+    from bot.model import BriefSentence, Card, Delivery, Match, Matches, PageText, ParsedFeed, Reason
 
 KIND = {"full": "read in full", "feed": "text from the feed", "partly": "partly read", "teaser": "teaser only"}
 RULE = {
@@ -139,6 +139,16 @@ def print_feed(console: Console, feed: ParsedFeed, *, source: str) -> None:
             console.print(Text(plain(item.link), style="blue"), soft_wrap=True)
     for problem in feed.problems:
         _line(console, Text(f"problem: {plain(problem)}", style="magenta"))
+
+
+def print_page(console: Console, page: PageText) -> None:
+    """Print the article of a page: headline, what is known of it, its paragraphs."""
+    _line(console, Text(plain(page.title) or "(no headline)", style="bold"))
+    at = shown_time(page.published_at) if page.published_at else ""
+    _line(console, Text(" · ".join(fact for fact in (plain(page.author), at, page.lang) if fact), style="dim"))
+    for paragraph in page.text.split("\n\n"):
+        console.print()
+        _line(console, Text(flat(paragraph)))
 
 
 def print_matches(console: Console, found: Matches, texts: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ deletes one that alerts or seen marks hang on: what vanished from the file rests
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.model import Actor, Alias, Feed, FeedHints, Watch
@@ -18,18 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from bot.model import DeclaredFeed
+
 FEED_COLUMNS = """f.id, f.url, f.name, f.origin, f.interval_s, f.validators, f.body_hash, f.items_hash, f.hints, f.rate, f.state,
     f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language"""
 FEEDS = "feeds f LEFT JOIN hosts h ON h.host = f.host"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredFeed:
-    """A feed as the configuration names it. name "": the title that the feed gives itself. interval_s None: the default."""
-
-    url: str
-    name: str = ""
-    interval_s: float | None = None
 
 
 def declare(

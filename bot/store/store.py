@@ -28,7 +28,21 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
-    from bot.model import Actor, Delivery, Feed, Item, ItemKeys, Known, Poll, Reading, Story, ToldAlert, Watch, WordForm
+    from bot.model import (
+        Actor,
+        DeclaredFeed,
+        Delivery,
+        Feed,
+        Item,
+        ItemKeys,
+        Known,
+        Poll,
+        Reading,
+        Story,
+        ToldAlert,
+        Watch,
+        WordForm,
+    )
 
 T = TypeVar("T")
 
@@ -101,7 +115,7 @@ class Store:
     async def declare(
         self,
         *,
-        feeds: Sequence[declared.DeclaredFeed],
+        feeds: Sequence[DeclaredFeed],
         actors: Sequence[Actor],
         watches: Sequence[Watch],
         now: datetime,
