@@ -14,7 +14,7 @@ from ahocorasick_rs import BytesAhoCorasick
 from bot.reading.text import Folded, fold, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bot.model import Actor, Article, FieldName
     from bot.reading.spellings import Spelling
@@ -60,7 +60,9 @@ class Scanner:
         for one in spellings:
             (heads if one.rule == "prefix" else whole)[one.folded].append(one)
         self._actors = actors
-        self._whole = [tuple(group) for group in whole.values()]
+        groups = list(whole.values())
+        self._whole = [tuple(one for one in group if not one.link) for group in groups]
+        self._links = [tuple(one for one in group if one.link) for group in groups]
         self._heads = [tuple(group) for group in heads.values()]
         self._find_whole = BytesAhoCorasick([b" %b " % key for key in whole]).find_matches_as_indexes
         self._find_heads = BytesAhoCorasick([b" %b" % key for key in heads]).find_matches_as_indexes
@@ -69,31 +71,35 @@ class Scanner:
         """Return everything that stands in the title and in the text of an article."""
         found = Found({"title": fold(article.title), "text": fold(article.text)})
         hits: defaultdict[int, list[Hit]] = defaultdict(list)
-        links: list[Hit] = []
+        links: dict[int, list[tuple[FieldName, int, int]]] = {}
         for name, folded in found.folded.items():
             given = article.title if name == "title" else article.text
-            for hit in self._hits(name, folded, given):
+            for hit in self._hits(name, folded, given, links):
                 one = hit.spelling
                 reason = _reason_against(hit, given, article) if one.checked else ""
                 if reason:
                     found.misses.setdefault(one.target, []).append(Miss(hit, reason))
-                elif reason is None:
-                    continue
-                elif one.link:
-                    links.append(hit)
-                else:
+                elif reason is not None:
                     hits[one.target].append(hit)
         if links:
             self._settle_links(links, hits, found, article)
         found.hits = {target: _outermost(those) for target, those in hits.items()}
         return found
 
-    def _hits(self, name: FieldName, folded: Folded, given: str) -> list[Hit]:
+    def _hits(
+        self, name: FieldName, folded: Folded, given: str, links: dict[int, list[tuple[FieldName, int, int]]]
+    ) -> list[Hit]:
+        """Return the hits of one field. Bare surnames, which are many and seldom count, are only noted in `links`, by key."""
         hits: list[Hit] = []
-        data = folded.data
+        data, whole, linked = folded.data, self._whole, self._links
         for key, at, stop in self._find_whole(data, overlapping=True):
-            start, end = folded.span(at + 1, stop - 1)
-            for one in self._whole[key]:
+            if linked[key]:
+                if key in links:
+                    links[key].append((name, at + 1, stop - 1))
+                else:
+                    links[key] = [(name, at + 1, stop - 1)]
+            for one in whole[key]:
+                start, end = folded.span(at + 1, stop - 1)
                 dot = one.dotted and given[end : end + 1] == "."
                 hits.append(Hit(name, start, end + dot, at + 1, stop - 1, one))
         if self._heads:
@@ -104,40 +110,56 @@ class Scanner:
         return hits
 
     def _settle_links(
-        self, links: Sequence[Hit], hits: defaultdict[int, list[Hit]], found: Found, article: Article
+        self,
+        links: Mapping[int, Sequence[tuple[FieldName, int, int]]],
+        hits: defaultdict[int, list[Hit]],
+        found: Found,
+        article: Article,
     ) -> None:
         """Let a bare surname count where a fuller name of that actor, and of no other of that surname, stands in the article."""
-        anchored = {target for target, those in hits.items() if those}
-        longer = [
-            hit
-            for those in hits.values()
-            for hit in those
-            if self._actors[hit.spelling.target] and b" " in hit.spelling.folded
-        ]
-        rivals: defaultdict[tuple[FieldName, int, int], list[int]] = defaultdict(list)
-        for hit in links:
-            rivals[hit.field, hit.at, hit.stop].append(hit.spelling.target)
-        counted: list[Hit] = []
-        for hit in links:
-            target = hit.spelling.target
-            if any(_inside(hit, other) and self._together(target, other.spelling.target) for other in longer):
+        anchored = set(hits)
+        longer = [hit for those in hits.values() for hit in those if self._actors[hit.spelling.target]]
+        longer = [hit for hit in longer if b" " in hit.spelling.folded]
+        for key, places in links.items():
+            surnames = self._links[key]
+            counting = [one for one in surnames if one.target in anchored]
+            shown = (hit for place in places if (hit := _link_at(place, surnames[0], found, article)))
+            if not counting:
+                self._miss_links(shown, surnames, longer, found, article)
                 continue
-            same = [
-                rival
-                for rival in rivals[hit.field, hit.at, hit.stop]
-                if rival != target and rival in anchored and self._together(target, rival)
-            ]
-            if target not in anchored:
-                reason = f"surname only: {_place(hit, article)}; no full name in this item"
-            elif same:
-                others = " or ".join(sorted(actor.name for actor in (self._actors[rival] for rival in same) if actor))
-                reason = f"surname ambiguous: {_place(hit, article)} may also be {others}"
-            else:
-                counted.append(hit)
-                continue
-            found.misses.setdefault(target, []).append(Miss(hit, reason))
-        for hit in counted:
-            hits[hit.spelling.target].append(hit)
+            places_shown = list(shown)
+            for one in counting:
+                rivals = [
+                    other.target
+                    for other in counting
+                    if other.target != one.target and self._together(one.target, other.target)
+                ]
+                for hit in (plain._replace(spelling=one) for plain in places_shown):
+                    if self._covered(hit, longer) or _reason_against(hit, _given(hit, article), article) != "":
+                        continue
+                    if rivals:
+                        names = " or ".join(
+                            sorted(actor.name for actor in map(self._actors.__getitem__, rivals) if actor)
+                        )
+                        reason = f"surname ambiguous: {_place(hit, article)} may also be {names}"
+                        found.misses.setdefault(one.target, []).append(Miss(hit, reason))
+                    else:
+                        hits[one.target].append(hit)
+
+    def _miss_links(
+        self, shown: Iterable[Hit], surnames: Sequence[Spelling], longer: Sequence[Hit], found: Found, article: Article
+    ) -> None:
+        """Note for each actor of a surname that nothing but the surname stands in the article, at its first place."""
+        plain = next((hit for hit in shown if not any(_inside(hit, other) for other in longer)), None)
+        if plain:
+            reason = f"surname only: {_place(plain, article)}; no full name in this item"
+            for one in surnames:
+                found.misses.setdefault(one.target, []).append(Miss(plain._replace(spelling=one), reason))
+
+    def _covered(self, link: Hit, longer: Sequence[Hit]) -> bool:
+        """Return whether a surname is a part of a fuller name that stands there, its own actor's or another's."""
+        target = link.spelling.target
+        return any(_inside(link, other) and self._together(target, other.spelling.target) for other in longer)
 
     def _together(self, one: int, other: int) -> bool:
         """Return whether two actors are known to the same server, so that one may say something about the other."""
@@ -162,8 +184,20 @@ def _outermost(hits: list[Hit]) -> list[Hit]:
     return kept
 
 
+def _link_at(place: tuple[FieldName, int, int], one: Spelling, found: Found, article: Article) -> Hit | None:
+    """Return a noted surname as a hit; None where the article has it in small letters, as a word."""
+    name, at, stop = place
+    start, end = found.folded[name].span(at, stop)
+    hit = Hit(name, start, end, at, stop, one)
+    return hit if _given(hit, article)[start : start + 1].isupper() else None
+
+
+def _given(hit: Hit, article: Article) -> str:
+    return article.title if hit.field == "title" else article.text
+
+
 def _place(hit: Hit, article: Article) -> str:
-    given = article.title if hit.field == "title" else article.text
+    given = _given(hit, article)
     where = " in the title" if hit.field == "title" else ""
     return f"'{given[hit.start : hit.end]}' at {hit.start}{where}"
 

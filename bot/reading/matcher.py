@@ -16,7 +16,7 @@ from bot.model import Actor, Article, Match, Matches, Watch, WhyNot
 from bot.reading.evaluate import View, evaluate
 from bot.reading.hits import Found, Hit, Scanner
 from bot.reading.query import is_acronym, parse_query
-from bot.reading.query_tree import ActorTerm, Query, Term, holds_without_hits, leaves_in, quoted
+from bot.reading.query_tree import ActorTerm, Query, Term, holds_without_hits, leaves_in, quoted, wanted_in
 from bot.reading.spellings import Spelling, is_known_word, name_words, spellings_of_actor, spellings_of_term
 from bot.reading.text import fold_term
 from bot.reading.why import reason_for
@@ -31,11 +31,12 @@ _CLOSEST = 3
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A watch with its query read. targets: what its terms and actors are in the scan."""
+    """A watch with its query read. targets: what its terms and actors are in the scan. wanted: without those that must not occur."""
 
     watch: Watch
     query: Query
     targets: Mapping[Term | ActorTerm, int]
+    wanted: tuple[int, ...]
 
 
 class Matcher:
@@ -52,10 +53,10 @@ class Matcher:
         self._actors = actors
         self._report_actors = report_actors
         self.faults: tuple[tuple[Watch, QueryError], ...] = ()
-        self._always = tuple(at for at, one in enumerate(compiled) if holds_without_hits(one.query.root))
+        self._always = frozenset(at for at, one in enumerate(compiled) if holds_without_hits(one.query.root))
         self._watches_of: defaultdict[int, list[int]] = defaultdict(list)
         for at, one in enumerate(compiled):
-            for target in dict.fromkeys(one.targets.values()):
+            for target in one.wanted:
                 self._watches_of[target].append(at)
 
     @classmethod
@@ -96,14 +97,17 @@ class Matcher:
         for at in sorted(touched):
             one = self._compiled[at]
             view = View(article, found, one.targets)
-            groups = evaluate(one.query.root, view)
+            groups = (
+                evaluate(one.query.root, view)
+                if at in self._always or not found.hits.keys().isdisjoint(one.wanted)
+                else None
+            )
             if groups is not None:
                 fired.append(one.watch.id)
                 hits = dict.fromkeys(hit for group in groups for hit in group.hits)
                 matches += self._matches_for(one.watch, hits, article) or [_whole_item(one, article)]
                 why_not += self._ambiguous(one, found)
-            elif any(target in found.hits or target in found.misses for target in one.targets.values()):
-                reason = reason_for(one.query.root, view)
+            elif reason := _reason_against(one, view):
                 why_not.append(WhyNot(watch_id=one.watch.id, watch=one.watch.name, actor=None, reason=reason))
         if self._report_actors:
             self._report(found, article, matches, why_not)
@@ -153,6 +157,14 @@ class Matcher:
                 WhyNot(watch_id=0, watch=None, actor=actor.name, reason=reason)
                 for reason in told[: None if hits else 1]
             ]
+
+
+def _reason_against(one: _Compiled, view: View) -> str:
+    """Return why a watch does not fire; "" where it had no hit."""
+    found = view.found
+    if not found.hits.keys().isdisjoint(one.wanted):
+        return reason_for(one.query.root, view)
+    return next((found.misses[target][0].reason for target in one.wanted if target in found.misses), "")
 
 
 def _whole_item(one: _Compiled, article: Article) -> Match:
@@ -205,7 +217,7 @@ class _Targets:
         for leaf in leaves:
             if isinstance(leaf, Term):
                 targets[leaf] = self._term(leaf, watch, shouted=shouted)
-        return _Compiled(watch, query, targets)
+        return _Compiled(watch, query, targets, tuple(dict.fromkeys(targets[leaf] for leaf in wanted_in(query.root))))
 
     def _term(self, term: Term, watch: Watch, *, shouted: bool) -> int:
         dotted = "." in term.text

@@ -151,6 +151,19 @@ def leaves_in(node: Node) -> tuple[Term | ActorTerm, ...]:
             return tuple(leaf for child in node.nodes for leaf in leaves_in(child))
 
 
+def wanted_in(node: Node) -> tuple[Term | ActorTerm, ...]:
+    """Return the terms and actors that a tree is about: those that need not be absent."""
+    match node:
+        case Not():
+            return ()
+        case Scoped():
+            return wanted_in(node.node)
+        case And() | Or():
+            return tuple(leaf for child in node.nodes for leaf in wanted_in(child))
+        case _:
+            return leaves_in(node)
+
+
 def must_occur(node: Node) -> bool:
     """Return whether a tree names something that must occur: a term, an actor, or a source."""
     match node:
