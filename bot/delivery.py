@@ -7,14 +7,15 @@ so that a crash in between leaves it owed or in doubt, never lost.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from bot.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from bot.model import Delivery
@@ -39,22 +40,38 @@ class Outlet(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliverer:
-    """The engine's last stage: `pay` is called whenever something may be owed."""
+    """The engine's last stage: `pay` is called whenever something may be owed, by one task at a time.
+
+    A database that refuses for a while makes `pay` raise; what was claimed and what outlets answered is kept and settled by the
+    next call, since a claim that nobody settles would hold up its channel until the next start.
+    """
 
     store: Store
     outlet: Outlet
     clock: Callable[[], datetime]
     late_after_s: float = 6 * 3600.0
+    _claimed: deque[Delivery] = field(default_factory=deque)
+    _unwritten: deque[Callable[[], Awaitable[bool]]] = field(default_factory=deque)
 
     async def pay(self) -> int:
-        """Deliver everything that is due now; return how many cards an outlet took."""
-        paid = 0
-        while owed := await self.store.claim(self.clock()):
-            for delivery in owed:
-                paid += await self._pay_one(delivery)
-        return paid
+        """Deliver everything that is due now; return how many cards an outlet took.
 
-    async def _pay_one(self, delivery: Delivery) -> bool:
+        Raises:
+            StoreError: a claim or an outcome could not be written; the next call goes on from there.
+        """
+        paid = 0
+        while True:
+            while self._unwritten:
+                await self._unwritten[0]()
+                self._unwritten.popleft()
+            if not self._claimed:
+                self._claimed.extend(await self.store.claim(self.clock()))
+            if not self._claimed:
+                return paid
+            paid += await self._hand_over(self._claimed.popleft())
+
+    async def _hand_over(self, delivery: Delivery) -> bool:
+        """Give one delivery to the outlet and note what is to be written about it; return whether the outlet took it."""
         delivery = late_marked(delivery, self.clock(), self.late_after_s)
         try:
             if delivery.kind == "post":
@@ -63,12 +80,13 @@ class Deliverer:
                 await self.outlet.edit(delivery)
                 message_id = delivery.message_id
         except Exception as error:  # noqa: BLE001 - one delivery never stops another
-            await self._put_back(delivery, error)
+            self._unwritten.append(self._failed(delivery, error))
             return False
-        await self.store.mark_sent(delivery, message_id=message_id, now=self.clock())
+        now = self.clock()
+        self._unwritten.append(lambda: self.store.mark_sent(delivery, message_id=message_id, now=now))
         return True
 
-    async def _put_back(self, delivery: Delivery, error: Exception) -> None:
+    def _failed(self, delivery: Delivery, error: Exception) -> Callable[[], Awaitable[bool]]:
         now = self.clock()
         again = not isinstance(error, DeliveryError) or error.again
         next_try_at = now + timedelta(seconds=retry_s(delivery.attempts)) if again else None
@@ -79,7 +97,8 @@ class Deliverer:
             again,
             str(error),
         )
-        await self.store.mark_failed(delivery, str(error) or type(error).__name__, next_try_at=next_try_at, now=now)
+        reason = str(error) or type(error).__name__
+        return lambda: self.store.mark_failed(delivery, reason, next_try_at=next_try_at, now=now)
 
 
 def retry_s(attempts: int) -> float:
