@@ -22,14 +22,15 @@ _DAY_MS = 24 * 60 * 60 * 1000
 _CHUNK = 500
 
 
-def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int) -> tuple[Feed, ...]:
-    """Return the feeds to be polled now, the longest overdue first. A feed whose host rests is not among them."""
+def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int, without: Collection[int]) -> tuple[Feed, ...]:
+    """Return the feeds to be polled now, the longest overdue first, but those in `without` and those whose host rests."""
     at = ms_for(now)
     rows = sql.execute(
         f"""SELECT {FEED_COLUMNS} FROM {FEEDS}
         WHERE f.enabled AND (f.next_poll_at IS NULL OR f.next_poll_at <= ?) AND (h.rest_until IS NULL OR h.rest_until <= ?)
+            AND f.id NOT IN (SELECT value FROM json_each(?))
         ORDER BY f.next_poll_at, f.id LIMIT ?""",  # noqa: S608  # constants of the store
-        (at, at, limit),
+        (at, at, json.dumps(list(without)), limit),
     )
     return tuple(feed_in(row) for row in rows)
 

@@ -140,9 +140,9 @@ class Store:
 
     # --- polls --------------------------------------------------------------------------------------------------------
 
-    async def due_feeds(self, now: datetime, *, limit: int = 100) -> tuple[Feed, ...]:
-        """Return the feeds to be polled now, the longest overdue first; none whose host rests."""
-        return await self._read(lambda sql: polls.due_feeds(sql, now, limit))
+    async def due_feeds(self, now: datetime, *, limit: int = 100, without: Collection[int] = ()) -> tuple[Feed, ...]:
+        """Return the feeds to be polled now, the longest overdue first; none whose host rests, none of those in `without`."""
+        return await self._read(lambda sql: polls.due_feeds(sql, now, limit, without))
 
     async def next_poll_at(self, *, without: Collection[int] = ()) -> datetime | None:
         """Return when the next feed is due (1970: now), rests of hosts counted in, but those in `without`; None without feeds."""
