@@ -6,9 +6,11 @@ before it gets here or are stripped by `plain`. Into a pipe nothing is wrapped o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -21,15 +23,16 @@ if TYPE_CHECKING:
 
 KIND = {"full": "read in full", "feed": "text from the feed", "partly": "partly read", "teaser": "teaser only"}
 RULE = {
-    "user": "spelling typed by you",
+    "user": "a spelling of yours",
     "exact": "as typed",
-    "lemma": "another form of the word",
+    "lemma": "another form of it",
     "prefix": "begins with it",
     "name": "surname; the full name stands in the article",
     "transliteration": "transliterated",
-    "inflection": "inflected form",
+    "inflection": "inflected",
 }
 WIDTH = 100
+REMEMBERED_CARDS = 1000
 
 
 def console_for_people() -> Console:
@@ -51,37 +54,46 @@ def shown_time(at: datetime | None) -> str:
 
 
 class TerminalOutlet:
-    """Prints what is owed. There are no receipts: an edit prints the better card again and says so."""
+    """Prints what is owed. There are no receipts: an edit prints the better card again and says so.
+
+    An edit that only names another source is one line, for as long as the card is among the last thousand printed here.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._printed: dict[int, Card] = {}
 
     async def post(self, delivery: Delivery) -> int | None:
         """Print a card; flushed before this returns."""
-        self._show(delivery.card, "ALERT")
+        print_card(self._console, delivery.card)
+        self._printed_now(delivery)
         return None
 
     async def edit(self, delivery: Delivery) -> None:
-        """Print the card that replaces an earlier one."""
-        self._show(delivery.card, "UPDATE")
+        """Print what replaces an earlier card, or only the source that it names besides."""
+        card, before = delivery.card, self._printed.get(delivery.alert_id)
+        if before is not None and card == replace(before, also=card.also):
+            print_also(self._console, card, [source for source in card.also if source not in before.also])
+        else:
+            print_card(self._console, card, "UPDATE")
+        self._printed_now(delivery)
 
-    def _show(self, card: Card, word: str) -> None:
-        print_card(self._console, card, word)
+    def _printed_now(self, delivery: Delivery) -> None:
         self._console.file.flush()
+        self._printed.pop(delivery.alert_id, None)
+        self._printed[delivery.alert_id] = delivery.card
+        if len(self._printed) > REMEMBERED_CARDS:
+            del self._printed[next(iter(self._printed))]
 
 
 def print_card(console: Console, card: Card, word: str = "ALERT") -> None:
     """Print one card: who asked, headline, where and when, the link, the brief with the matched words, why."""
+    head = Text(f"{word} · {', '.join(map(plain, card.watches))}")
     if console.is_terminal:
-        console.print(
-            Rule(
-                Text(f"{word} · {', '.join(map(plain, card.watches))}", style="bold yellow"),
-                align="left",
-                style="yellow",
-            )
-        )
+        head.stylize("bold yellow")
+        console.print(Rule(head, align="left", style="yellow"))
     else:
-        _line(console, Text(f"{word} · {', '.join(map(plain, card.watches))}"))
+        _line(console, head)
     _line(console, Text(plain(card.headline), style="bold"))
     facts = [plain(card.source), shown_time(card.published_at or card.seen_at), KIND[card.kind]]
     if card.also:
@@ -93,9 +105,15 @@ def print_card(console: Console, card: Card, word: str = "ALERT") -> None:
         if text:
             _line(console, Text(plain(text), style="magenta"))
     for sentence in card.brief:
-        _line(console, Text("  ") + sentence_text(sentence))
-    for reason in card.reasons:
-        _line(console, Text("  why: ", style="dim") + Text(reason_text(reason)))
+        _line(console, sentence_text(sentence), indent=2)
+    for line in why_lines(card.reasons):
+        _line(console, Text("why: ", style="dim") + Text(line), indent=2)
+    console.print()
+
+
+def print_also(console: Console, card: Card, sources: Sequence[str]) -> None:
+    """Print on one line that further sources tell what a card told."""
+    _line(console, Text(f"UPDATE · also: {', '.join(map(plain, sources))} · {plain(card.headline)}", style="yellow"))
     console.print()
 
 
@@ -107,13 +125,30 @@ def sentence_text(sentence: BriefSentence) -> Text:
     return text
 
 
-def reason_text(reason: Reason) -> str:
-    """Return one line of why: the watch, the words as they stand, how often, the spelling and the rule that found them."""
-    times = f" ×{reason.times}" if reason.times > 1 else ""
-    where = " in the headline" if reason.field == "title" else ""
-    whom = f" = {reason.actor}" if reason.actor else ""
-    watch = f"{plain(reason.watch)}: " if reason.watch else ""
-    return f"{watch}“{plain(reason.words)}”{times}{where}{whom} ({RULE[reason.rule]}: {plain(reason.alias)})"
+def why_lines(reasons: Sequence[Reason]) -> list[str]:
+    """Return one line for each watch and whom it found: the words as they stand, how often, the rules that found them.
+
+    Spellings found by the same rule stand together; the spelling itself is named only where the words do not show it.
+    """
+    lines: dict[tuple[str, str | None], dict[str, list[str]]] = {}
+    for reason in reasons:
+        how = RULE[reason.rule]
+        if reason.rule not in {"exact", "lemma", "name"} and plain(reason.alias).casefold() != reason.words.casefold():
+            how = f"{how}: {plain(reason.alias)}"
+        times = f" ×{reason.times}" if reason.times > 1 else ""
+        where = " in the headline" if reason.field == "title" else ""
+        rules = lines.setdefault((reason.watch, reason.actor), {})
+        rules.setdefault(how, []).append(f"“{plain(reason.words)}”{times}{where}")
+    return [
+        _named(watch, actor) + ", ".join(f"{', '.join(words)} ({how})" for how, words in rules.items())
+        for (watch, actor), rules in lines.items()
+    ]
+
+
+def _named(watch: str, actor: str | None) -> str:
+    # "Lukashenko", who is Alexander Lukashenko, needs no name twice.
+    names = [watch, actor] if actor and watch.casefold() not in actor.casefold() else [actor or watch]
+    return f"{' · '.join(map(plain, names))}: " if any(names) else ""
 
 
 def print_feed(console: Console, feed: ParsedFeed, *, source: str) -> None:
@@ -195,6 +230,9 @@ def print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[s
     console.print(table)
 
 
-def _line(console: Console, text: Text) -> None:
+def _line(console: Console, text: Text, indent: int = 0) -> None:
     # Into a pipe a line is never broken: whoever greps for a headline or a link finds it whole.
-    console.print(text, soft_wrap=not console.is_terminal)
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent), expand=False))
+    else:
+        console.print(Text(" " * indent) + text, soft_wrap=True)
