@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ PAGE_AGAIN_S = (10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0
 PAGE_GIVEN_UP_AFTER = timedelta(days=1)
 ARTICLE_CHARS = 200_000
 FINAL_REASONS = frozenset({"robots", "refused", "content_type", "too_large"})
+ADVICE = re.compile(r";[^()]*(?=\.$| \()")  # "…; check the address (HTTP 404)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,9 +211,9 @@ class Pipeline:
         except FetchError as error:
             if error.reason == "resting":
                 return PageTry(failure="its host is given a rest", again=True, wait_s=error.retry_after_s)
-            return PageTry(failure=str(error), again=error.reason not in FINAL_REASONS)
+            return PageTry(failure=half_sentence(error), again=error.reason not in FINAL_REASONS)
         except ParseError as error:
-            return PageTry(failure=str(error), again=error.reason != "too_large")
+            return PageTry(failure=half_sentence(error), again=error.reason != "too_large")
         except Exception:  # one page's surprise never stops another
             log.exception("event=page_broke item=%s", item.id)
             return PageTry(failure="the page could not be read", again=True)
@@ -221,6 +223,8 @@ class Pipeline:
         read_at = self.clock()
         late = late.format(minutes=max(1, round((read_at - item.first_seen_at).total_seconds() / 60)))
         chosen = choose_text(title=item.title, feed_text=item.text, page=tried.page, failure=tried.failure)
+        if tried.page and chosen.kind == "teaser":  # a consent page, a login, another page: the article may come yet
+            tried = replace(tried, failure=chosen.note, again=True)
         article = article_for(item, chosen, tried.page, read_at)
         watching = self.watching
         matches = watching.matcher.match(article)
@@ -240,7 +244,7 @@ class Pipeline:
                     story=story,
                     alerts=alerts,
                     edits=edits,
-                    page_next_at=self._page_next_at(item, tried, tries) if tried.page is None else None,
+                    page_next_at=self._page_next_at(item, tried, tries),
                     page_tries=tries,
                 )
             )
@@ -275,6 +279,12 @@ def article_for(item: Item, chosen: Chosen, page: PageText | None, read_at: date
         kind=kind,
         note=note,
     )
+
+
+def half_sentence(error: FeedError) -> str:
+    """Return what befell a page, as the end of a sentence: without the advice, which is for who can change the address."""
+    said = ADVICE.sub("", str(error)).removesuffix(".")
+    return said[:1].lower() + said[1:]
 
 
 def host_of(url: str) -> str:
