@@ -192,7 +192,8 @@ class _Parser:
         if self.depth > MAX_DEPTH:
             raise self.fault(f"Brackets may be nested {MAX_DEPTH} deep; this is the next.", opened.start, opened.end)
         if self.at("end"):
-            raise self.fault("This bracket has no partner.", opened.start, opened.end, instead=self.without(opened))
+            instead = self.query[: opened.start].rstrip("( ")
+            raise self.fault("This bracket has no partner.", opened.start, opened.end, instead=instead)
         if self.at(")"):
             raise self.fault("There is nothing between these brackets.", opened.start, self.now.end)
         node = self.read_or()
