@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bot.errors import ConfigError, Fault, FetchError
+from bot.feeds.links import without_credentials
 from bot.model import Actor, Alias, DeclaredFeed, Watch
 from bot.reading.matcher import Matcher
 from bot.toml_table import Table, duration_s, shown_duration
@@ -193,9 +194,9 @@ def _feeds(top: Table, allow: AllowList) -> tuple[DeclaredFeed, ...]:
             if url:
                 check_url(url, allow)
         except FetchError as error:
-            table.fault("url", _without_credentials(url), str(error))
+            table.fault("url", without_credentials(url), str(error))
         if url in urls:
-            table.fault("url", _without_credentials(url), "this feed is declared twice: remove one")
+            table.fault("url", without_credentials(url), "this feed is declared twice: remove one")
         urls.add(url)
         feeds.append(DeclaredFeed(url=url, name=name, interval_s=interval_s))
     return tuple(feeds)
@@ -210,12 +211,6 @@ def _feed_interval_s(table: Table, url: str, allow: AllowList) -> float | None:
         table.fault("interval", text, f"a duration of at least {shown_duration(floor_s)}")
         return None
     return seconds
-
-
-def _without_credentials(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    authority, slash, tail = rest.partition("/")
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{tail}" if rest else url
 
 
 def _actors(top: Table) -> tuple[Actor, ...]:

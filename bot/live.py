@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from bot.app import open_engine, run_bot, run_engine, signals_into
 from bot.config import Config, Fetching, config_path, load_config
 from bot.errors import FetchError, UserError, WireError
+from bot.feeds.links import without_credentials
 from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
 from bot.reading.matcher import Matcher
-from bot.readouts.feed import allowed
+from bot.readouts.feed import AGAIN, allowed, with_option
 from bot.terminal import TerminalOutlet, console_for_people
 from bot.web.guard import check_url
 
@@ -50,7 +51,11 @@ async def try_feeds(args: argparse.Namespace, environ: Mapping[str, str]) -> int
             newsroom = await stack.enter_async_context(Newsroom(staggered=not args.once))
             config = _try_config(args, newsroom, folder)
             outlet = TerminalOutlet(console_for_people())
-            engine = await stack.enter_async_context(open_engine(config, outlet, baseline=False, say=say))
+
+            def say_trouble(line: str) -> None:
+                say(with_option(line).replace(AGAIN, "") if args.once else with_option(line))
+
+            engine = await stack.enter_async_context(open_engine(config, outlet, baseline=False, say=say_trouble))
             return await (_try_once(engine) if args.once else _try_on(engine, config, bundled=not args.feeds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -79,7 +84,7 @@ def _check_arguments(config: Config, allow: AllowList) -> None:
         try:
             check_url(feed.url, allow)
         except FetchError as error:
-            raise UserError(f"{feed.url}: {error}") from None
+            raise UserError(f"{without_credentials(feed.url)}: {with_option(str(error))}") from None
     for _, fault in Matcher.compile(config.watches, config.actors, forms={}).faults:
         raise fault
 

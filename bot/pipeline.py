@@ -165,7 +165,8 @@ class Pipeline:
         if before.last_error == after.last_error:
             return
         name = after.name or host_of(after.url)
-        self.notice(f"{name}: {after.last_error}" if after.last_error else f"{name}: works again")
+        said = after.last_error or "works again"
+        self.notice(said if said.startswith(name) else f"{name}: {said}")
 
     def _pace(self, feed: Feed) -> Pace:
         private = self.web.may_be_private(feed.url)

@@ -29,3 +29,10 @@ def absolute_link(written: str, base_url: str) -> str:
     if parts.scheme.lower() not in {"http", "https"} or not host:
         return ""
     return link.replace(" ", "%20")
+
+
+def without_credentials(url: str) -> str:
+    """Return the address as it may be shown: without user name and password."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, tail = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{tail}"
