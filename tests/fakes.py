@@ -1,19 +1,35 @@
-"""Stand-ins that tests share: a scriptable site on loopback, an outlet that remembers, and texts of our own writing."""
+"""Stand-ins that tests share: a scriptable site on loopback, an outlet that remembers, a road to drive by hand, texts of our own."""
 
 from __future__ import annotations
 
 import asyncio
 import html
+import sqlite3
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
+from bot.delivery import Deliverer
+from bot.model import DeclaredFeed
+from bot.pipeline import Habits, Pipeline, Watching
+from bot.reading.matcher import Matcher
+from bot.store import Store
+from bot.web.fetch import Web
+from bot.web.guard import AllowList
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from bot.errors import DeliveryError
-    from bot.model import Card, Delivery
+    from bot.model import Actor, Card, Delivery, Feed, Item, Watch
+    from bot.workers import Workers
+
+START_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -103,6 +119,130 @@ class KeepingOutlet:
         if self.fail:
             raise self.fail.pop(0)
         self.edited.append(delivery.card)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime = START_AT) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **time: float) -> None:
+        """Move on by so much: `seconds=`, `hours=`, as of timedelta."""
+        self.now += timedelta(**time)
+
+
+@dataclass(kw_only=True)
+class Road:
+    """A pipeline with everything real behind it but the outlet and the clock, driven by hand, step by step."""
+
+    store: Store
+    pipeline: Pipeline
+    deliverer: Deliverer
+    outlet: KeepingOutlet
+    clock: Clock
+    notices: list[str]
+
+    async def poll(self) -> int:
+        """Poll every feed, due or not; return how many new items there were."""
+        return sum([await self.pipeline.poll_feed(feed) for feed in await self.store.feeds()])
+
+    async def read(self) -> None:
+        """Read every item that is to be read, one after another."""
+        for item in await self.store.items_to_read(limit=100):
+            await self.pipeline.read_item(item)
+
+    async def round(self) -> None:
+        """Poll, read, deliver."""
+        await self.poll()
+        await self.read()
+        await self.deliverer.pay()
+
+    async def try_pages(self) -> None:
+        """Move the clock to when the next page is due, try the pages that are, deliver."""
+        due_at = await self.store.next_page_at()
+        assert due_at is not None, "no page is owed"
+        self.clock.now = max(self.clock.now, due_at)
+        for item in await self.store.pages_owed(self.clock.now, limit=100):
+            await self.pipeline.read_page_again(item)
+        await self.deliverer.pay()
+
+    async def feed(self) -> Feed:
+        """Return the only feed."""
+        (feed,) = await self.store.feeds()
+        return feed
+
+    async def item(self, item_id: int = 1) -> Item:
+        """Return an item that must be there."""
+        item = await self.store.item(item_id)
+        assert item is not None
+        return item
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return what the database on the disk answers to a question."""
+        return rows_in(self.store.path, query)
+
+
+def rows_in(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """Return what a database answers to a question."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as sql:
+        return sql.execute(query).fetchall()
+
+
+@asynccontextmanager
+async def open_road(
+    folder: Path,
+    site: Site,
+    workers: Workers,
+    *,
+    feeds: Sequence[str],
+    watches: Sequence[Watch],
+    actors: Sequence[Actor] = (),
+    habits: Habits | None = None,
+) -> AsyncIterator[Road]:
+    """Open a road in a folder; a second one in the same folder, after the first, is a restart. Nothing random, no word forms."""
+    clock, outlet = Clock(), KeepingOutlet()
+    notices: list[str] = []
+    store = await Store.open(folder / "road.db", now=clock())
+    try:
+        declared = [DeclaredFeed(url=url) for url in feeds]
+        await store.declare(feeds=declared, actors=actors, watches=watches, now=clock())
+        async with web_to(site) as fetching:
+            pipeline = Pipeline(
+                store=store,
+                web=fetching,
+                workers=workers,
+                watching=await watching_in(store),
+                habits=habits or Habits(interval_s=1, baseline=False),
+                clock=clock,
+                notice=notices.append,
+                chance=lambda: 0.0,
+            )
+            deliverer = Deliverer(store=store, outlet=outlet, clock=clock)
+            yield Road(store=store, pipeline=pipeline, deliverer=deliverer, outlet=outlet, clock=clock, notices=notices)
+    finally:
+        await store.close()
+
+
+async def watching_in(store: Store) -> Watching:
+    """Return what the store says is watched, without word forms."""
+    watches = await store.watches()
+    return Watching(watches=watches, matcher=Matcher.compile(watches, await store.actors(), forms={}))
+
+
+def web_to(site: Site) -> Web:
+    """Return a client that may talk to this site alone."""
+    return Web(allow=AllowList.parse((site.origin,)), page_gap_s=0)
+
+
+async def until(holds: Callable[[], bool], *, limit_s: float = 15.0) -> None:
+    """Wait until something holds; fail where it does not within the limit."""
+    async with asyncio.timeout(limit_s):
+        while not holds():  # noqa: ASYNC110 - what a test waits for sets no event
+            await asyncio.sleep(0.02)
 
 
 def entry(title: str, link: str, *, guid: str = "", text: str = "", date: str = "") -> str:
