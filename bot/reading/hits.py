@@ -14,7 +14,7 @@ from ahocorasick_rs import BytesAhoCorasick
 from bot.reading.text import Folded, fold, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from bot.model import Actor, Article, FieldName
     from bot.reading.spellings import Spelling
@@ -37,7 +37,7 @@ class Hit(NamedTuple):
 class Miss(NamedTuple):
     """A hit that does not count, and why: a sentence."""
 
-    hit: Hit
+    field: FieldName
     reason: str
 
 
@@ -78,7 +78,7 @@ class Scanner:
                 one = hit.spelling
                 reason = _reason_against(hit, given, article) if one.checked else ""
                 if reason:
-                    found.misses.setdefault(one.target, []).append(Miss(hit, reason))
+                    found.misses.setdefault(one.target, []).append(Miss(hit.field, reason))
                 elif reason is not None:
                     hits[one.target].append(hit)
         if links:
@@ -123,18 +123,17 @@ class Scanner:
         for key, places in links.items():
             surnames = self._links[key]
             counting = [one for one in surnames if one.target in anchored]
-            shown = (hit for place in places if (hit := _link_at(place, surnames[0], found, article)))
             if not counting:
-                self._miss_links(shown, surnames, longer, found, article)
+                self._miss_link(places, surnames, longer, found, article)
                 continue
-            places_shown = list(shown)
+            shown = [hit for place in places if (hit := _link_at(place, surnames[0], found, article))]
             for one in counting:
                 rivals = [
                     other.target
                     for other in counting
                     if other.target != one.target and self._together(one.target, other.target)
                 ]
-                for hit in (plain._replace(spelling=one) for plain in places_shown):
+                for hit in (plain._replace(spelling=one) for plain in shown):
                     if self._covered(hit, longer) or _reason_against(hit, _given(hit, article), article) != "":
                         continue
                     if rivals:
@@ -142,19 +141,26 @@ class Scanner:
                             sorted(actor.name for actor in map(self._actors.__getitem__, rivals) if actor)
                         )
                         reason = f"surname ambiguous: {_place(hit, article)} may also be {names}"
-                        found.misses.setdefault(one.target, []).append(Miss(hit, reason))
+                        found.misses.setdefault(one.target, []).append(Miss(hit.field, reason))
                     else:
                         hits[one.target].append(hit)
 
-    def _miss_links(
-        self, shown: Iterable[Hit], surnames: Sequence[Spelling], longer: Sequence[Hit], found: Found, article: Article
+    def _miss_link(
+        self,
+        places: Sequence[tuple[FieldName, int, int]],
+        surnames: Sequence[Spelling],
+        longer: Sequence[Hit],
+        found: Found,
+        article: Article,
     ) -> None:
         """Note for each actor of a surname that nothing but the surname stands in the article, at its first place."""
-        plain = next((hit for hit in shown if not any(_inside(hit, other) for other in longer)), None)
-        if plain:
-            reason = f"surname only: {_place(plain, article)}; no full name in this item"
-            for one in surnames:
-                found.misses.setdefault(one.target, []).append(Miss(plain._replace(spelling=one), reason))
+        for place in places:
+            hit = _link_at(place, surnames[0], found, article)
+            if hit and not any(_inside(hit, other) for other in longer):
+                miss = Miss(hit.field, f"surname only: {_place(hit, article)}; no full name in this item")
+                for one in surnames:
+                    found.misses.setdefault(one.target, []).append(miss)
+                return
 
     def _covered(self, link: Hit, longer: Sequence[Hit]) -> bool:
         """Return whether a surname is a part of a fuller name that stands there, its own actor's or another's."""

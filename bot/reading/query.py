@@ -41,6 +41,7 @@ __all__ += ["actors_in", "is_acronym", "keywords_in", "parse_query"]
 MAX_CHARS = 1000
 MAX_TERMS = 64
 MAX_DEPTH = 8
+_CORRECTIONS = 8
 
 _ATOM_STARTS: frozenset[Kind] = frozenset({"word", "phrase", "prefix", "exact", "field", "("})
 _language = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*").fullmatch
@@ -61,7 +62,25 @@ def parse_query(query: str) -> Query:
             start=MAX_CHARS,
             end=len(query),
         )
-    return Query(_Parser(query).read(), query)
+    try:
+        return Query(_Parser(query).read(), query)
+    except QueryError as error:
+        instead = _readable(error.instead)
+        raise QueryError(
+            error.what, query=query, start=error.start, end=error.end, why=error.why, instead=instead
+        ) from None
+
+
+def _readable(instead: str) -> str:
+    """Return a correction that can itself be read, corrected in turn where it cannot; "" where that comes to nothing."""
+    for _ in range(_CORRECTIONS):
+        try:
+            _Parser(instead).read()
+        except QueryError as error:
+            instead = error.instead if instead else ""
+        else:
+            return instead
+    return ""
 
 
 def keywords_in(query: Query) -> tuple[str, ...]:
@@ -110,6 +129,8 @@ class _Parser:
         if self.at("end"):
             raise self.fault("There is nothing to look for.", 0, len(self.query), instead="sanctions")
         root = self.read_or()
+        if self.terms > MAX_TERMS:
+            raise self.fault(f"A query may have {MAX_TERMS} terms; this one has {self.terms}.", 0, len(self.query))
         if self.at(")"):
             raise self.fault(
                 "This bracket has no partner.", self.now.start, self.now.end, instead=self.without(self.now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
@@ -86,6 +87,7 @@ class Spelling:
         return bool(self.langs or self.case != "any" or self.link or self.struck or self.letters or self.gap)
 
 
+@lru_cache(maxsize=1024)
 def foldings_of(text: str) -> tuple[bytes, ...]:
     """Return the folded spellings of a name or phrase: as it stands, without apostrophes, two letters for one, blanks after initials."""
     plain = fold_term(text)
@@ -95,11 +97,10 @@ def foldings_of(text: str) -> tuple[bytes, ...]:
     if not text.isascii():
         two = text.translate(_TWO_LETTERS)
         written |= dict.fromkeys((fold_term(two), fold_term(two.translate(_UMLAUTS))))
-    spaced: dict[bytes, None] = {}
-    for folded in written:
-        spaced[folded] = None
-        spaced |= dict.fromkeys(_spaced(folded.split()))
-    return tuple(filter(None, spaced))
+    for folded in tuple(written):
+        if len(words := folded.split()) > 1:
+            written |= dict.fromkeys(_spaced(words))
+    return tuple(filter(None, written))
 
 
 def _spaced(words: Sequence[bytes]) -> Iterator[bytes]:
@@ -123,8 +124,8 @@ def spellings_of_actor(target: int, actor: Actor) -> list[Spelling]:
         link = len(text.split()) == 1 and rule not in ("user", "exact")
         written = foldings_of(text)
         if len(words) > 1 and not link:
-            first, last = " ".join(words[:-1]), words[-1]
-            written += foldings_of(f"{last}, {first}") + foldings_of(f"{last} {first}")
+            first, last = foldings_of(" ".join(words[:-1])), foldings_of(words[-1])
+            written += tuple(one + blanks + other for one in last for blanks in (b"  ", b" ") for other in first)
         case: Case = "capitals" if is_acronym(text) else "capitalised" if link else "any"
         for folded in written:
             made = _spelling(target, folded, text, rule, lang, case=case, link=link, struck=gone or folded in struck)  # type: ignore[arg-type]  # a tuple of str loses Rule
@@ -177,8 +178,8 @@ def _acronyms(target: int, text: str) -> Iterator[Spelling]:
     common = bare.decode("ascii", "replace") in _COMMON_WORDS
     yield _spelling(target, bare, text, "exact", case="capitals", common=common)
     yield _spelling(target, bare + b"s", text, "exact", case="plural", common=common)
-    for blanks in (" ", "  "):
-        yield _spelling(target, fold_term(blanks.join(letters)), text, "exact", case="capitals", dotted=True)
+    for blanks in (b" ", b"  "):
+        yield _spelling(target, blanks.join(map(fold_term, letters)), text, "exact", case="capitals", dotted=True)
 
 
 def _spelling(

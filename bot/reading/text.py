@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 _LETTERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя" + "ўіїґє" + "ђјљњћџѕ"
 _KEPT = frozenset("йўї")  # letters of their own, though Unicode sees a mark on them
+_APOSTROPHES = "ʹʺʻʼʽˈˊˋ"  # letters to Unicode, but people write them for the apostrophe
 _PLAIN = {
     "ł": "l",
     "đ": "d",
@@ -67,12 +68,15 @@ _has_marks = re.compile(f"[{_MARKS}]").search
 _uneven = re.compile(rb"[\x01-\x03](?:(?<=\x01)\x01*|[\x01-\x03]+)").finditer
 
 _OTHER_BYTES = bytes(range(_FIRST_OTHER, _FIRST_OTHER + _OTHER_COUNT))
+_shared = re.compile(rb"[%b]" % _OTHER_BYTES).search
 
 
 def _plain(char: str) -> str:
     """Return the one character that `char` is compared as: a letter or digit, " " for what is neither, "" for what is dropped."""
     if _is_dropped(char):
         return ""
+    if char in _APOSTROPHES:
+        return " "
     low = char.lower()[0]
     if low in _KEPT:
         return low
@@ -212,7 +216,7 @@ def fold_term(text: str) -> bytes:
 
 def has_shared(folded: bytes) -> bool:
     """Return whether a folded term holds letters that share their byte with others, so that a hit must be compared by `spelling`."""
-    return any(byte >= _FIRST_OTHER for byte in folded)
+    return _shared(folded) is not None
 
 
 def spelling(text: str) -> str:

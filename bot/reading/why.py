@@ -43,7 +43,7 @@ def _reason(node: Node, view: View, scope: FieldScope | None) -> str:  # noqa: P
 
 def _leaf_reason(leaf: Term | ActorTerm, view: View, scope: FieldScope | None) -> str:
     target = view.targets[leaf]
-    misses = [miss.reason for miss in view.found.misses.get(target, ()) if scope in (None, miss.hit.field)]
+    misses = [miss.reason for miss in view.found.misses.get(target, ()) if scope in (None, miss.field)]
     if misses:
         return misses[0]
     if elsewhere := view.groups_for(leaf, None):
