@@ -25,6 +25,7 @@ DEBUG = "WIREWATCH_DEBUG"
 
 def run(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run one command and return its exit status; whatever goes wrong is said in one plain line, never as a traceback."""
+    open_missing_streams()
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:
@@ -43,6 +44,13 @@ def run(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
             raise
         return said(*line_for(error))
     return status
+
+
+def open_missing_streams() -> None:
+    """Give a program that was started with a closed standard stream an empty one, lest a database be opened in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def line_for(error: Exception) -> tuple[str, int]:

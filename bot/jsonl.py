@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 from collections import deque
 from pathlib import Path
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 AHEAD = 4  # so many records are under way at once: the worker is never idle, and order is kept
 DEEP = "nested too deeply"
+JSON_NAMES = {
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
 
 Record = dict[str, object]
 
@@ -47,14 +56,25 @@ def object_in(text: str) -> Record:
         WireError: it is none; one line.
     """
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise WireError(f"this is not JSON: {error}") from None
+        value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        raise WireError(f"this is not JSON: {error.msg} (character {error.pos + 1})") from None
+    except ValueError:  # NaN, Infinity, 1e999, thousands of digits: nobody could read them back
+        raise WireError("this is not JSON: it holds a number that JSON cannot carry") from None
     except RecursionError:
         raise WireError(f"this is not JSON that can be read: {DEEP}") from None
     if not isinstance(value, dict):
-        raise WireError(f"a record is a JSON object, this is a {type(value).__name__}")
+        raise WireError(f"a record is a JSON object, this is {JSON_NAMES[type(value)]}")
     return value
+
+
+def _refuse_number(word: str) -> float:
+    raise ValueError(word)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse_number(digits)
 
 
 def write_record(record: Record) -> None:

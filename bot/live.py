@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -19,7 +20,7 @@ from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
 from bot.reading.matcher import Matcher
 from bot.readouts.feed import AGAIN, allowed, with_option
-from bot.terminal import TerminalOutlet, console_for_people
+from bot.terminal import TerminalOutlet, console_for_people, counted
 from bot.web.guard import check_url
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.app import Engine
+    from bot.store import Counts
     from bot.web.guard import AllowList
 
 TRY_INTERVAL_S = 2.0
@@ -37,6 +39,11 @@ def say(line: str) -> None:
     """Tell the person at the terminal one line, beside the alerts: on standard error."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def leave() -> None:
+    """Stop in order, as if told to: nobody reads our output any more, and what is owed is safe in the store."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 # --- try ---
@@ -50,7 +57,7 @@ async def try_feeds(args: argparse.Namespace, environ: Mapping[str, str]) -> int
         async with AsyncExitStack() as stack:
             newsroom = await stack.enter_async_context(Newsroom(staggered=not args.once))
             config = _try_config(args, newsroom, folder)
-            outlet = TerminalOutlet(console_for_people())
+            outlet = TerminalOutlet(console_for_people(), *(() if args.once else (leave,)))
 
             def say_trouble(line: str) -> None:
                 say(with_option(line).replace(AGAIN, "") if args.once else with_option(line))
@@ -95,19 +102,26 @@ async def _try_once(engine: Engine) -> int:
     counts = await engine.store.counts()
     feeds = await engine.store.feeds()
     failed = [feed for feed in feeds if feed.fail_count]
-    say(f"{len(feeds) - len(failed)} feeds read, {counts.items} articles, {counts.sent} alerts")
+    say(f"{counted(len(feeds) - len(failed), 'feed')} read, {shown_counts(counts)}")
     return 1 if len(failed) == len(feeds) else 0
 
 
 async def _try_on(engine: Engine, config: Config, *, bundled: bool) -> int:
     what = "a sample newsroom on this machine" if bundled else "your feeds"
-    say(f"watching {what}: {len(config.feeds)} feeds, {len(config.watches)} watches. Ctrl-C stops.")
+    say(
+        f"watching {what}: {counted(len(config.feeds), 'feed')}, {counted(len(config.watches), 'watch')}. Ctrl-C stops."
+    )
     stop = asyncio.Event()
     with signals_into(stop):
         await run_engine(engine, stop)
     counts = await engine.store.counts()
-    say(f"stopped after {counts.items} articles, {counts.sent} alerts")
+    say(f"stopped after {shown_counts(counts)}")
     return 0
+
+
+def shown_counts(counts: Counts) -> str:
+    """Return how much was read and told."""
+    return f"{counted(counts.items, 'article')}, {counted(counts.sent, 'alert')}"
 
 
 # --- run ---
@@ -119,7 +133,7 @@ async def run_forever(args: argparse.Namespace, environ: Mapping[str, str]) -> i
     if not args.terminal:
         load_config(path)
         raise WireError("this version delivers to the terminal: wirewatch run --terminal")
-    outlet = TerminalOutlet(console_for_people())
+    outlet = TerminalOutlet(console_for_people(), leave)
     await run_bot(path, outlet, say=say, prepare=into_terminal)
     return 0
 

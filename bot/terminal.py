@@ -6,6 +6,7 @@ before it gets here or are stripped by `plain`. Into a pipe nothing is wrapped o
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from bot.errors import DeliveryError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from bot.model import BriefSentence, Card, Delivery, Match, Matches, PageText, ParsedFeed, Reason
@@ -35,9 +38,18 @@ WIDTH = 100
 REMEMBERED_CARDS = 1000
 
 
+class PeoplesConsole(Console):
+    """A console that leaves it to the command what happens when nobody reads its output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what was raised; rich itself would end the program here."""
+        self.quiet = True
+        raise BrokenPipeError
+
+
 def console_for_people() -> Console:
     """Return the console of standard output: coloured and at most 100 columns wide on a terminal, plain and unwrapped elsewhere."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = PeoplesConsole(highlight=False, markup=False, emoji=False)
     if console.is_terminal:
         console.width = min(console.width, WIDTH)
     return console
@@ -53,33 +65,48 @@ def shown_time(at: datetime | None) -> str:
     return f"{at.day} {at:%b %Y %H:%M} UTC" if at else "no date"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return "1 feed", "2 feeds", "3 watches"."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{count} {noun}{'' if count == 1 else plural}"
+
+
 class TerminalOutlet:
     """Prints what is owed. There are no receipts: an edit prints the better card again and says so.
 
     An edit that only names another source is one line, for as long as the card is among the last thousand printed here.
+    on_gone: called once, when nobody reads the output any more; what could not be printed stays owed.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, on_gone: Callable[[], None] = lambda: None) -> None:
         self._console = console
+        self._on_gone = on_gone
         self._printed: dict[int, Card] = {}
 
     async def post(self, delivery: Delivery) -> int | None:
         """Print a card; flushed before this returns."""
-        print_card(self._console, delivery.card)
-        self._printed_now(delivery)
+        with self._printing(delivery):
+            print_card(self._console, delivery.card)
         return None
 
     async def edit(self, delivery: Delivery) -> None:
         """Print what replaces an earlier card, or only the source that it names besides."""
         card, before = delivery.card, self._printed.get(delivery.alert_id)
-        if before is not None and card == replace(before, also=card.also):
-            print_also(self._console, card, [source for source in card.also if source not in before.also])
-        else:
-            print_card(self._console, card, "UPDATE")
-        self._printed_now(delivery)
+        with self._printing(delivery):
+            if before is not None and card == replace(before, also=card.also):
+                print_also(self._console, card, [source for source in card.also if source not in before.also])
+            else:
+                print_card(self._console, card, "UPDATE")
 
-    def _printed_now(self, delivery: Delivery) -> None:
-        self._console.file.flush()
+    @contextmanager
+    def _printing(self, delivery: Delivery) -> Iterator[None]:
+        try:
+            yield
+            self._console.file.flush()
+        except BrokenPipeError:
+            on_gone, self._on_gone = self._on_gone, lambda: None
+            on_gone()
+            raise DeliveryError("nobody reads this terminal any more", again=True) from None
         self._printed.pop(delivery.alert_id, None)
         self._printed[delivery.alert_id] = delivery.card
         if len(self._printed) > REMEMBERED_CARDS:
@@ -157,7 +184,7 @@ def print_feed(console: Console, feed: ParsedFeed, *, source: str) -> None:
     facts = [
         plain(feed.link or source),
         f"language {feed.language}" if feed.language else "",
-        f"{len(feed.items)} items",
+        counted(len(feed.items), "item"),
     ]
     _line(console, Text(" · ".join(fact for fact in facts if fact), style="dim"))
     for item in feed.items:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bot.config import config_path, load_config, warnings_for
-from bot.terminal import console_for_people, print_table
+from bot.terminal import console_for_people, counted, print_table
 from bot.toml_table import shown_duration
 from bot.web.guard import check_url
 
@@ -23,14 +23,13 @@ async def check_config(args: argparse.Namespace, environ: Mapping[str, str]) -> 
     config = load_config(config_path(args.config, environ))
     console = console_for_people()
     for warning in warnings_for(config):
-        sys.stderr.write(f"warning: {warning}")
+        sys.stderr.write(f"warning: {warning}\n")
     print_table(console, ("feed", "every", "private"), [_feed_row(feed, config) for feed in config.feeds])
     actors = [(actor.name, ", ".join(alias.text for alias in actor.aliases)) for actor in config.actors]
     print_table(console, ("actor", "also spelled"), actors)
     print_table(console, ("watch", "tells", "of"), [_watch_row(watch) for watch in config.watches])
-    sys.stderr.write(
-        f"{config.path} is fine: {len(config.feeds)} feeds, {len(config.watches)} watches, {len(config.actors)} actors"
-    )
+    counts = (len(config.feeds), "feed"), (len(config.watches), "watch"), (len(config.actors), "actor")
+    sys.stderr.write(f"{config.path} is fine: {', '.join(counted(count, noun) for count, noun in counts)}\n")
     return 0
 
 
