@@ -154,13 +154,21 @@ class Scanner:
         article: Article,
     ) -> None:
         """Note for each actor of a surname that nothing but the surname stands in the article, at its first place."""
-        for place in places:
-            hit = _link_at(place, surnames[0], found, article)
-            if hit and not any(_inside(hit, other) for other in longer):
-                miss = Miss(hit.field, f"surname only: {_place(hit, article)}; no full name in this item")
-                for one in surnames:
-                    found.misses.setdefault(one.target, []).append(miss)
-                return
+        for name, at, stop in places:
+            start, end = found.folded[name].span(at, stop)
+            given = article.title if name == "title" else article.text
+            if not given[start : start + 1].isupper():
+                continue
+            if longer and any(_inside(Hit(name, start, end, at, stop, surnames[0]), other) for other in longer):
+                continue
+            where = " in the title" if name == "title" else ""
+            miss = [Miss(name, f"surname only: '{given[start:end]}' at {start}{where}; no full name in this item")]
+            for one in surnames:
+                if one.target in found.misses:
+                    found.misses[one.target] += miss
+                else:
+                    found.misses[one.target] = list(miss)
+            return
 
     def _covered(self, link: Hit, longer: Sequence[Hit]) -> bool:
         """Return whether a surname is a part of a fuller name that stands there, its own actor's or another's."""

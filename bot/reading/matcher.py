@@ -22,7 +22,7 @@ from bot.reading.text import fold_term
 from bot.reading.why import reason_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from bot.model import WordForm
 
@@ -89,30 +89,37 @@ class Matcher:
     def match(self, article: Article) -> Matches:
         """Return what an article fires, and for each watch that had a hit and did not fire, why."""
         found = self._scanner.scan(article)
-        touched = {at for target in (*found.hits, *found.misses) for at in self._watches_of.get(target, ())}
-        touched.update(self._always)
+        candidates = self._always.union(*(self._watches_of.get(target, ()) for target in found.hits))
         matches: list[Match] = []
         why_not: list[WhyNot] = []
         fired: list[int] = []
-        for at in sorted(touched):
+        for at in sorted(candidates):
             one = self._compiled[at]
             view = View(article, found, one.targets)
-            groups = (
-                evaluate(one.query.root, view)
-                if at in self._always or not found.hits.keys().isdisjoint(one.wanted)
-                else None
-            )
+            groups = evaluate(one.query.root, view)
             if groups is not None:
                 fired.append(one.watch.id)
                 hits = dict.fromkeys(hit for group in groups for hit in group.hits)
                 matches += self._matches_for(one.watch, hits, article) or [_whole_item(one, article)]
                 why_not += self._ambiguous(one, found)
-            elif reason := _reason_against(one, view):
+            elif not found.hits.keys().isdisjoint(one.wanted):
+                reason = reason_for(one.query.root, view)
                 why_not.append(WhyNot(watch_id=one.watch.id, watch=one.watch.name, actor=None, reason=reason))
+        why_not += self._missed(found, candidates)
         if self._report_actors:
             self._report(found, article, matches, why_not)
         matches.sort(key=lambda match: (match.field == "text", match.start, -match.end))
         return Matches(matches=tuple(matches), why_not=tuple(why_not), fired=tuple(fired))
+
+    def _missed(self, found: Found, candidates: Collection[int]) -> list[WhyNot]:
+        """Return why the watches stay silent that have nothing but hits that do not count."""
+        reasons: dict[int, str] = {}
+        for target, misses in found.misses.items():
+            for at in self._watches_of.get(target, ()):
+                if at not in candidates:
+                    reasons.setdefault(at, misses[0].reason)
+        watches = ((self._compiled[at].watch, reason) for at, reason in sorted(reasons.items()))
+        return [WhyNot(watch_id=watch.id, watch=watch.name, actor=None, reason=reason) for watch, reason in watches]
 
     def _matches_for(self, watch: Watch | None, hits: Iterable[Hit], article: Article) -> list[Match]:
         matches: list[Match] = []
@@ -157,14 +164,6 @@ class Matcher:
                 WhyNot(watch_id=0, watch=None, actor=actor.name, reason=reason)
                 for reason in told[: None if hits else 1]
             ]
-
-
-def _reason_against(one: _Compiled, view: View) -> str:
-    """Return why a watch does not fire; "" where it had no hit."""
-    found = view.found
-    if not found.hits.keys().isdisjoint(one.wanted):
-        return reason_for(one.query.root, view)
-    return next((found.misses[target][0].reason for target in one.wanted if target in found.misses), "")
 
 
 def _whole_item(one: _Compiled, article: Article) -> Match:
