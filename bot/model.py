@@ -120,7 +120,8 @@ class Item:
     """An entry as the store keeps it. `text` is what the feed itself gave.
 
     url: where the article stands. readings: how often it was read; 0: it is still to be read. page_tries: of its page, so far.
-    feed_url: the configured address, which decides whether its pages may be private.
+    feed_url: the configured address, which decides whether its pages may be private. baseline: it stood in the feed when that was
+    subscribed, and was never read.
     """
 
     id: int
@@ -138,6 +139,7 @@ class Item:
     feed_url: str = ""
     readings: int = 0
     page_tries: int = 0
+    baseline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,11 +171,12 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedItem:
-    """A known entry whose title or text changed: it is read again."""
+    """A known entry whose title or text changed. to_read: False where nobody is to be told of it (it is old, and says nothing new)."""
 
     item_id: int
     entry: FeedItem
     keys: ItemKeys
+    to_read: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from bot.model import Feed, Item, PageText, ParsedFeed, Watch
+    from bot.model import EditedItem, Feed, Item, PageText, ParsedFeed, Watch
     from bot.reading.choose import Chosen
     from bot.reading.matcher import Matcher
     from bot.store import Store
@@ -101,7 +101,7 @@ class Pipeline:
     # --- feeds ---
 
     async def poll_feed(self, feed: Feed) -> int:
-        """Ask a feed once and commit what came of it; return how many new items it held.
+        """Ask a feed once and commit what came of it; return how many new or edited items it held.
 
         A feed's trouble is committed as its state, never raised.
 
@@ -119,7 +119,8 @@ class Pipeline:
             log.exception("event=poll_broke feed=%s", feed.id)
             poll = self._failed(feed, ParseError("this feed could not be read: see the log", reason="worker"), at)
         self._say_change(feed, poll.feed)
-        return len(await self.store.commit_poll(poll))
+        new = await self.store.commit_poll(poll)
+        return len(new) + len(poll.entries.edited if poll.entries else ())
 
     async def _poll(self, feed: Feed, at: datetime) -> Poll:
         answer = await self.web.fetch_feed(FeedRequest(url=feed.url, etag=feed.etag, last_modified=feed.last_modified))
@@ -153,7 +154,20 @@ class Pipeline:
         entries = sort_entries(parsed.items, keys, await self.store.known(feed.id, keys, now=at))
         if feed.subscribed_at is None and self.habits.baseline:
             entries = replace(entries, new=tuple(replace(entry, to_read=False) for entry in entries.new))
-        return entries
+        edited = [replace(one, to_read=await self._says_something_new(one)) for one in entries.edited]
+        return replace(entries, edited=tuple(edited))
+
+    async def _says_something_new(self, edited: EditedItem) -> bool:
+        """Return whether an edit may alert: always, but what stood there when the feed was subscribed must fire what it did not."""
+        item = await self.store.item(edited.item_id)
+        if item is None or not item.baseline:
+            return True
+        match = self.watching.matcher.match
+        before = match(Article(title=item.title, text=item.text, source=item.feed_name, host=host_of(item.url)))
+        after = match(
+            Article(title=edited.entry.title, text=edited.entry.text, source=item.feed_name, host=host_of(item.url))
+        )
+        return not set(after.fired) <= set(before.fired)
 
     def _failed(self, feed: Feed, error: FeedError, at: datetime) -> Poll:
         wait_s = asked_wait_s(error)

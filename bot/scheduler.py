@@ -35,6 +35,7 @@ LONGEST_NAP_S = 60.0
 SHORTEST_NAP_S = 0.02
 STORE_TROUBLE_NAP_S = 2.0
 BROKEN_REST = timedelta(minutes=10)
+SAID_AGAIN = timedelta(minutes=10)
 
 
 class Crew:
@@ -92,7 +93,7 @@ class Scheduler:
     items_changed: asyncio.Event = field(default_factory=asyncio.Event)
     pages_changed: asyncio.Event = field(default_factory=asyncio.Event)
     owed_changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _trouble: str = ""
+    _said_at: dict[str, datetime] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Poll, read and deliver for ever."""
@@ -196,7 +197,6 @@ class Scheduler:
     async def _guarded(self, step: Callable[[Due], Awaitable[None]], due: Due, crew: Crew) -> None:
         try:
             await step(due)
-            self._trouble = ""  # something was committed: reading alone proves nothing where the disk is full
         except StoreError as error:
             self._say_trouble(error)
             await asyncio.sleep(STORE_TROUBLE_NAP_S)  # the same feed or item is due again: not at once
@@ -205,10 +205,11 @@ class Scheduler:
             crew.rest(due.id, self.clock() + BROKEN_REST)
 
     def _say_trouble(self, error: StoreError) -> None:
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            log.error("event=store_trouble reason=%r", self._trouble)
-            self.on_trouble(self._trouble)
+        said, now = str(error), self.clock()
+        if said not in self._said_at or now - self._said_at[said] >= SAID_AGAIN:
+            self._said_at[said] = now
+            log.error("event=store_trouble reason=%r", said)
+            self.on_trouble(said)
 
     # --- the start ---
 

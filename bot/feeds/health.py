@@ -62,10 +62,9 @@ def after_document(
     new_items: int,
 ) -> Feed:
     """Return the feed after a document was taken in. hashes: of the body, of its items. Validators are the answer's own, or none."""
+    rate = _rate(feed, at, new_items=new_items)
     if feed.subscribed_at is None:  # a first document tells by its dates how busy the feed is
         rate = rate_in([item.published_at for item in parsed.items], at)
-    else:
-        rate = _rate(feed, at, new_items=new_items)
     feed = replace(feed, hints=parsed.hints)
     return replace(
         feed,

@@ -165,7 +165,8 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
     entry, keys = edited.entry, edited.keys
     changed = sql.execute(
         """UPDATE items SET link_hash = ?, title_hash = ?, content_hash = ?, url = ?, title = ?, author = ?,
-            published_at = COALESCE(?, published_at), updated_at = ?, edits = edits + 1, state = 'to_read',
+            published_at = COALESCE(?, published_at), updated_at = ?, edits = edits + 1,
+            state = CASE WHEN ? THEN 'to_read' ELSE state END,
             page_tries = 0, page_next_at = NULL
         WHERE id = ? AND feed_id = ? AND content_hash <> ?""",
         (
@@ -177,6 +178,7 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
             text_for(entry.author),
             opt_ms_for(entry.published_at),
             opt_ms_for(entry.updated_at),
+            edited.to_read,
             edited.item_id,
             feed_id,
             keys.content_hash,

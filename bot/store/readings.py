@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SAME_LINK_DAYS = 14
 
 _ITEMS = """SELECT i.id, i.feed_id, f.name, i.key, i.link_hash, i.url, i.title, i.author, i.published_at, i.first_seen_at, b.text,
-        COALESCE(a.lang, f.language), f.url, i.readings, i.page_tries
+        COALESCE(a.lang, f.language), f.url, i.readings, i.page_tries, i.state = 'baseline'
     FROM items i JOIN feeds f ON f.id = i.feed_id LEFT JOIN item_bodies b ON b.item_id = i.id
     LEFT JOIN articles a ON a.item_id = i.id"""
 _WITHOUT = "i.id NOT IN (SELECT value FROM json_each(?))"
@@ -241,4 +241,5 @@ def _item_in(row: Any) -> Item:  # noqa: ANN401  # a row of _ITEMS
         feed_url=row[12],
         readings=row[13],
         page_tries=row[14],
+        baseline=bool(row[15]),
     )

@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import pickle
+import signal
 import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -155,8 +156,9 @@ def _environment() -> dict[str, str]:
 
 
 def _kill(child: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        child.kill()
+    if child.returncode is None:  # not by child.kill(): that may reap it behind the loop's back, which then complains
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
 
 
 async def _send(child: Process, message: bytes) -> None:
