@@ -33,6 +33,7 @@ _TWO_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "�
 _UMLAUTS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "Ø": "Oe", "Å": "Aa"}
 )
+_written_as_two = re.compile("[ßæœẞäöüøå]", re.IGNORECASE).search
 # Acronyms that are also words: in a line of capitals they prove nothing.
 _COMMON = """
     us it who is am or an as at be by do go he if in me my no of on so to up we aid act
@@ -94,7 +95,7 @@ def foldings_of(text: str) -> tuple[bytes, ...]:
     written = {plain: None}
     if "'" in text or _apostrophes.search(text):
         written[fold_term(_apostrophes.sub("", text))] = None
-    if not text.isascii():
+    if not text.isascii() and _written_as_two(text):
         two = text.translate(_TWO_LETTERS)
         written |= dict.fromkeys((fold_term(two), fold_term(two.translate(_UMLAUTS))))
     for folded in tuple(written):
