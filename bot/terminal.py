@@ -36,6 +36,7 @@ RULE = {
 }
 WIDTH = 100
 REMEMBERED_CARDS = 1000
+SENTENCE_CHARS = 1000
 
 
 class PeoplesConsole(Console):
@@ -145,11 +146,15 @@ def print_also(console: Console, card: Card, sources: Sequence[str]) -> None:
 
 
 def sentence_text(sentence: BriefSentence) -> Text:
-    """Return a verbatim sentence with the matched words in bold; white space inside it is shown as it stands, on one line."""
-    text = Text("".join(char if char.isprintable() else " " for char in sentence.text))
+    """Return a verbatim sentence on one line with the matched words in bold; of an endless one what stands around the first of them."""
+    text = Text(flat(sentence.text))
     for span in sentence.bold:
         text.stylize("bold reverse", span.start, span.end)
-    return text
+    if len(text) <= SENTENCE_CHARS:
+        return text
+    start = max(0, sentence.bold[0].start - SENTENCE_CHARS // 2) if sentence.bold else 0
+    end = start + SENTENCE_CHARS
+    return Text("…" if start else "") + text[start:end] + Text("…" if end < len(text) else "")
 
 
 def why_lines(reasons: Sequence[Reason]) -> list[str]:

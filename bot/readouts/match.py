@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.desk import article_in, match_record
-from bot.errors import WireError
+from bot.errors import UserError, WireError
 from bot.jsonl import answer_lines, decode_text, object_in, read_input, write_record
 from bot.model import Actor, Watch
 from bot.reading.matcher import Matcher
@@ -47,6 +47,9 @@ async def show_matches(args: argparse.Namespace, environ: Mapping[str, str]) -> 
 
 
 async def _matcher(args: argparse.Namespace, environ: Mapping[str, str], workers: Workers) -> Matcher:
+    for name in args.actor:
+        if sum(map(str.isalnum, name)) < 2:  # noqa: PLR2004 - as in the configuration
+            raise UserError(f'--actor "{name}": a name has at least two letters')
     actors = [Actor(name=name) for name in dict.fromkeys(args.actor)]
     watches: list[Watch] = []
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
