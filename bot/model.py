@@ -106,7 +106,7 @@ class ParsedFeed:
 class ItemKeys:
     """What an entry is known by: 16-byte hashes. link_hash and title_hash are None where the entry has no link or no title.
 
-    key: the identity (feeds.md section 5). link_hash: the canonical link. title_hash: the folded title. content_hash: title and text.
+    key: the identity. link_hash: the canonical link. title_hash: the folded title. content_hash: title and text.
     """
 
     key: bytes

@@ -1,6 +1,6 @@
 """The two or three sentences of an article that matter to what matched: verbatim, in document order. Pure.
 
-Source: research/articles.md, section 8. A brief never cuts inside a sentence, and without a hit it is simply the lead.
+A brief never cuts inside a sentence, and without a hit it is simply the lead.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _overlap(one: Counter[str], other: Counter[str]) -> float:
 
 
 def _scores(sentences: Sequence[_Sentence]) -> list[float]:
-    """Return each sentence's score; the weights are those measured on MACSum (research/articles.md, section 9)."""
+    """Return each sentence's score; the weights are those measured on MACSum."""
     every = frozenset[str]().union(*(each.terms for each in sentences))
     context = Counter[str]()
     for each in sentences:

@@ -1,7 +1,6 @@
 """Which text of an item is read: the feed's own or the page's, and what to tell people where something is missing. Pure.
 
 A page never wins by its length alone: it has to belong to the item, so that consent, login and error pages lose to the teaser.
-Source: research/articles.md, section 6.
 """
 
 from __future__ import annotations

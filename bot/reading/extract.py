@@ -2,7 +2,6 @@
 
 It alone knows trafilatura (and imports it with this module, so nobody but a worker may import this one). It never fetches, and
 never raises for broken or hostile HTML but `ParseError(reason="too_large")`: a page without an article has an empty text.
-Source: research/articles.md, sections 3 to 5.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a page says about its article besides the text: title, author, time, language, length. Reads an lxml tree, never changes it.
 
 Sources in order of trust: what publishers write for machines (meta, JSON-LD), then what stands on the page.
-Source: research/articles.md, section 3; schema.org NewsArticle; ogp.me.
+Source: schema.org NewsArticle; ogp.me.
 """
 
 from __future__ import annotations

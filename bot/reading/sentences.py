@@ -1,7 +1,4 @@
-"""Where sentences begin and end, as spans of the text itself. Pure; knows abbreviations from `languages/*.toml`.
-
-Source: research/articles.md, section 8, step 1.
-"""
+"""Where sentences begin and end, as spans of the text itself. Pure; knows abbreviations from `languages/*.toml`."""
 
 from __future__ import annotations
 

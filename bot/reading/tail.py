@@ -2,7 +2,6 @@
 
 It only takes whole paragraphs away, from the top or from the end, never one between two of the article's own, and never one that
 quotes somebody. What counts as furniture is data (`languages/*.toml`), all languages at once, because pages mix them.
-Source: research/articles.md, section 4.
 """
 
 from __future__ import annotations

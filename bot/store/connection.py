@@ -48,7 +48,7 @@ def store_error_for(error: sqlite3.Error) -> StoreError | None:
 
 
 def settle(sql: sqlite3.Connection) -> None:
-    """Give a connection the settings that every connection of the store has. Source: storage.md section 2."""
+    """Give a connection the settings that every connection of the store has."""
     sql.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
     sql.execute("PRAGMA foreign_keys = ON")
     sql.execute("PRAGMA temp_store = MEMORY")

@@ -2,7 +2,7 @@
 
 Owns the table alerts. A post is claimed in a transaction of its own before anyone talks to the network, under a lease; only the
 holder of the lease may settle it. A post whose lease ran out is nobody's to repeat blindly: whether it arrived is unknown, so
-`unsettled` shows it to the outlet, which looks before it posts again. Source: storage.md section 5.
+`unsettled` shows it to the outlet, which looks before it posts again.
 """
 
 from __future__ import annotations
