@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bot.config import load_config
+from bot.config import load_config, size_of
 from bot.delivery import Deliverer
 from bot.errors import QueryError, WireError
 from bot.pipeline import Habits, Pipeline, Watching
@@ -205,7 +205,7 @@ async def run_bot(
             await engine.store.release(now=engine.pipeline.clock())
             reloading = asyncio.create_task(_reload_on(hangup, engine, lambda: prepare(load_config(path)), say))
             try:
-                say(f"running: {len(config.feeds)} feeds, {len(config.watches)} watches, store {config.store_path}")
+                say(f"running: {size_of(config)}, store {config.store_path}")
                 await run_engine(engine, stop)
             finally:
                 reloading.cancel()
@@ -225,4 +225,4 @@ async def _reload_on(
         except WireError as error:
             say(f"not reloaded, the old configuration stays in force: {error}")
         else:
-            say(f"reloaded: {len(fresh.feeds)} feeds, {len(fresh.watches)} watches")
+            say(f"reloaded: {size_of(fresh)}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from bot.desk import counted
 from bot.errors import ConfigError, Fault, FetchError
 from bot.feeds.links import without_credentials
 from bot.model import Actor, Alias, DeclaredFeed, Watch
@@ -120,6 +121,12 @@ def config_in(rows: dict[str, object], path: Path) -> Config:
     if faults:
         raise ConfigError(tuple(faults))
     return config
+
+
+def size_of(config: Config) -> str:
+    """Return how much is declared: "1 feed, 2 watches, 0 actors"."""
+    counts = (len(config.feeds), "feed"), (len(config.watches), "watch"), (len(config.actors), "actor")
+    return ", ".join(counted(count, noun) for count, noun in counts)
 
 
 def warnings_for(config: Config) -> tuple[str, ...]:

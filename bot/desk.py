@@ -82,3 +82,9 @@ def match_row(match: Match) -> dict[str, object]:
         "rule": match.rule,
         "score": round(match.score, 3),
     }
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 feed", "2 feeds", "3 watches"."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{count} {noun}{'' if count == 1 else plural}"

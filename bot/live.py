@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.app import open_engine, run_bot, run_engine, signals_into
-from bot.config import Config, Fetching, config_path, load_config
+from bot.config import Config, Fetching, config_path, load_config, size_of
+from bot.desk import counted
 from bot.errors import FetchError, UserError, WireError
 from bot.feeds.links import without_credentials
 from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
 from bot.reading.matcher import Matcher
 from bot.readouts.feed import AGAIN, allowed, with_option
-from bot.terminal import TerminalOutlet, console_for_people, counted
+from bot.terminal import TerminalOutlet, console_for_people
 from bot.web.guard import check_url
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ async def _try_once(engine: Engine) -> int:
 
 async def _try_on(engine: Engine, config: Config, *, bundled: bool) -> int:
     what = "a sample newsroom on this machine" if bundled else "your feeds"
-    say(
-        f"watching {what}: {counted(len(config.feeds), 'feed')}, {counted(len(config.watches), 'watch')}. Ctrl-C stops."
-    )
+    say(f"watching {what}: {size_of(config)}. Ctrl-C stops.")
     stop = asyncio.Event()
     with signals_into(stop):
         await run_engine(engine, stop)

@@ -208,7 +208,7 @@ class Scheduler:
         said, now = str(error), self.clock()
         if said not in self._said_at or now - self._said_at[said] >= SAID_AGAIN:
             self._said_at[said] = now
-            log.error("event=store_trouble reason=%r", said)
+            log.info("event=store_trouble reason=%r", said)
             self.on_trouble(said)
 
     # --- the start ---

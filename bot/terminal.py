@@ -16,6 +16,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from bot.desk import counted
 from bot.errors import DeliveryError
 
 if TYPE_CHECKING:
@@ -64,12 +65,6 @@ def plain(text: str) -> str:
 def shown_time(at: datetime | None) -> str:
     """Return a time as "14 Sep 2020 09:30 UTC", or that there is none."""
     return f"{at.day} {at:%b %Y %H:%M} UTC" if at else "no date"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return "1 feed", "2 feeds", "3 watches"."""
-    plural = "es" if noun.endswith("ch") else "s"
-    return f"{count} {noun}{'' if count == 1 else plural}"
 
 
 class TerminalOutlet:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bot.config import config_path, load_config, warnings_for
-from bot.terminal import console_for_people, counted, print_table
+from bot.config import config_path, load_config, size_of, warnings_for
+from bot.terminal import console_for_people, print_table
 from bot.toml_table import shown_duration
 from bot.web.guard import check_url
 
@@ -28,8 +28,7 @@ async def check_config(args: argparse.Namespace, environ: Mapping[str, str]) -> 
     actors = [(actor.name, ", ".join(alias.text for alias in actor.aliases)) for actor in config.actors]
     print_table(console, ("actor", "also spelled"), actors)
     print_table(console, ("watch", "tells", "of"), [_watch_row(watch) for watch in config.watches])
-    counts = (len(config.feeds), "feed"), (len(config.watches), "watch"), (len(config.actors), "actor")
-    sys.stderr.write(f"{config.path} is fine: {', '.join(counted(count, noun) for count, noun in counts)}\n")
+    sys.stderr.write(f"{config.path} is fine: {size_of(config)}\n")
     return 0
 
 
