@@ -139,8 +139,8 @@ def warnings_for(config: Config) -> tuple[str, ...]:
     public = [feed for feed in config.feeds if not config.fetch.allow_private.names(feed.url)]
     if public and config.fetch.interval_s < PUBLIC_FLOOR_S:
         said.append(
-            f"fetch.interval = {shown_duration(config.fetch.interval_s)}: feeds outside allow_private are polled every "
-            f"{shown_duration(PUBLIC_FLOOR_S)} at most"
+            f"fetch.interval = {shown_duration(config.fetch.interval_s)}: feeds outside allow_private are not polled more "
+            f"often than every {shown_duration(PUBLIC_FLOOR_S)}"
         )
     spellings = [
         (actor.name, text) for actor in config.actors for text in (actor.name, *(alias.text for alias in actor.aliases))

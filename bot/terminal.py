@@ -159,9 +159,7 @@ def why_lines(reasons: Sequence[Reason]) -> list[str]:
     """
     lines: dict[tuple[str, str | None], dict[str, list[str]]] = {}
     for reason in reasons:
-        how = RULE[reason.rule]
-        if reason.rule not in {"exact", "lemma", "name"} and plain(reason.alias).casefold() != reason.words.casefold():
-            how = f"{how}: {plain(reason.alias)}"
+        how = rule_text(reason.rule, reason.alias, reason.words)
         times = f" ×{reason.times}" if reason.times > 1 else ""
         where = " in the headline" if reason.field == "title" else ""
         rules = lines.setdefault((reason.watch, reason.actor), {})
@@ -170,6 +168,12 @@ def why_lines(reasons: Sequence[Reason]) -> list[str]:
         _named(watch, actor) + ", ".join(f"{', '.join(words)} ({how})" for how, words in rules.items())
         for (watch, actor), rules in lines.items()
     ]
+
+
+def rule_text(rule: str, alias: str, words: str) -> str:
+    """Return the rule that found words, with the spelling where the words do not show it."""
+    shown = rule in {"exact", "lemma", "name"} or plain(alias).casefold() == plain(words).casefold()
+    return RULE[rule] if shown else f"{RULE[rule]}: {plain(alias)}"
 
 
 def _named(watch: str, actor: str | None) -> str:
@@ -224,7 +228,7 @@ def print_matches(console: Console, found: Matches, texts: dict[str, str]) -> No
             Text(f"{plain(who)}: ", style="bold") + Text(before) + Text(match.text, style="bold reverse") + Text(after)
         )
         _line(console, line)
-        detail = f"  {match.field} {match.start}–{match.end} · {RULE[match.rule]}: {plain(match.alias)}"
+        detail = f"  {match.field} {match.start}–{match.end} · {rule_text(match.rule, match.alias, match.text)}"
         _line(console, Text(detail, style="dim"))
     for reason in found.why_not:
         _line(
@@ -246,7 +250,9 @@ def flat(text: str) -> str:
 
 
 def print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a head; tab-separated into a pipe."""
+    """Print rows under a head, nothing where there are none; tab-separated into a pipe."""
+    if not rows:
+        return
     if not console.is_terminal:
         for row in rows:
             _line(console, Text("\t".join(map(plain, row))))
@@ -255,6 +261,7 @@ def print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[s
     for row in rows:
         table.add_row(*map(plain, row))
     console.print(table)
+    console.print()
 
 
 def _line(console: Console, text: Text, indent: int = 0) -> None:

@@ -150,7 +150,7 @@ def test_what_is_only_unwise_is_a_warning(tmp_path: Path) -> None:
             )
         )
     )
-    assert "polled every 5m at most" in said
+    assert "not polled more often than every 5m" in said
     assert "no watch is declared" in said
     assert '"may" is typed in small letters' in said
 

@@ -35,7 +35,7 @@ async def check_config(args: argparse.Namespace, environ: Mapping[str, str]) -> 
 def _feed_row(feed: DeclaredFeed, config: Config) -> Sequence[str]:
     private = config.fetch.allow_private.names(feed.url)
     every_s = feed.interval_s or config.fetch.interval_s
-    shown = feed.name or check_url(feed.url, config.fetch.allow_private).host or feed.url
+    shown = feed.name or check_url(feed.url, config.fetch.allow_private).host_port_subcomponent or feed.url
     return shown, shown_duration(every_s if private else max(every_s, 300)), "allowed" if private else ""
 
 
