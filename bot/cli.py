@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from bot import __version__
-from bot.errors import ConfigError, UserError, WireError
+from bot.errors import ConfigError, UserError, WireError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ DEBUG = "WIREWATCH_DEBUG"
 
 def run(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run one command and return its exit status; whatever goes wrong is said in one plain line, never as a traceback."""
-    open_missing_streams()
+    settle_streams()
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:
@@ -46,11 +47,17 @@ def run(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     return status
 
 
-def open_missing_streams() -> None:
-    """Give a program that was started with a closed standard stream an empty one, lest a database be opened in its place."""
+def settle_streams() -> None:
+    """Give a program that was started with a closed standard stream an empty one, lest a database be opened in its place.
+
+    What the terminal's encoding cannot show becomes a question mark; JSON is UTF-8 whatever the terminal is.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def line_for(error: Exception) -> tuple[str, int]:
@@ -68,7 +75,7 @@ def line_for(error: Exception) -> tuple[str, int]:
 
 def said(line: str, status: int) -> int:
     """Print to standard error and return the status."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
     return status
 
 

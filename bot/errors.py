@@ -22,6 +22,11 @@ class WireError(Exception):
     """The root: `str(error)` is one line, for people, and says what to do next."""
 
 
+def printable(text: str) -> str:
+    """Return text that may be shown in a terminal: control characters are replaced, line breaks stay."""
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong in a configuration file."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bot.app import open_engine, run_bot, run_engine, signals_into
 from bot.config import Config, Fetching, config_path, load_config, size_of
 from bot.desk import counted
-from bot.errors import FetchError, UserError, WireError
+from bot.errors import FetchError, UserError, WireError, printable
 from bot.feeds.links import without_credentials
 from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
@@ -38,7 +38,7 @@ ONCE_PATIENCE_S = 120.0
 
 def say(line: str) -> None:
     """Tell the person at the terminal one line, beside the alerts: on standard error."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
     sys.stderr.flush()
 
 

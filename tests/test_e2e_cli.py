@@ -486,6 +486,18 @@ def test_closed_and_full_streams_bring_no_traceback(tmp_path: Path) -> None:
         assert done.stderr.count(b"\n") <= 1
 
 
+def test_a_terminal_that_knows_only_ascii_gets_question_marks_and_json_stays_whole(tmp_path: Path) -> None:
+    body, env = rss("Новости", entry("Café", "")).encode(), {"PYTHONIOENCODING": "ascii"}
+    shown = wirewatch("feed", "-", cwd=tmp_path, given=body, env=env)
+    assert "Caf?" in shown.stdout.splitlines()
+    told = wirewatch("feed", "-", "--json", cwd=tmp_path, given=body, env=env)
+    assert json.loads(told.stdout)["feed"]["title"] == "Новости"
+
+
+def test_an_escape_in_a_name_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    one_line(wirewatch("feed", "no\x1b[31m.xml", cwd=tmp_path), 1, "no\ufffd[31m.xml")
+
+
 # --- try ---
 
 
