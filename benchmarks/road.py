@@ -20,11 +20,10 @@ import psutil
 
 from benchmarks.matching import made_text
 from bot.app import watching_for
-from bot.model import Watch
+from bot.model import DeclaredFeed, Watch
 from bot.pipeline import Habits, Pipeline, Watching
 from bot.reading.matcher import Matcher
 from bot.store import Store
-from bot.model import DeclaredFeed
 from bot.web.fetch import FeedRequest, Fetched, Web
 from bot.workers import Workers
 
