@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_LIMIT_S = 8.0
+SAME_WISH_S = 1.0
 
 
 def utc_now() -> datetime:
@@ -59,6 +60,7 @@ class Engine:
         await self.store.declare(
             feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
         )
+        self.scheduler.deliverer = replace(self.scheduler.deliverer, late_after_s=config.late_after_s)
         self.pipeline.habits = habits_for(config, baseline=self.pipeline.habits.baseline)
         self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, config.languages)
         self.scheduler.feeds_changed.set()
@@ -164,11 +166,17 @@ async def run_engine(engine: Engine, stop: asyncio.Event) -> None:
 
 @contextmanager
 def signals_into(stop: asyncio.Event, reload: Callable[[], None] | None = None) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set `stop` (a second one ends at once, which is safe), and SIGHUP call `reload`, inside the block."""
+    """Let SIGTERM and SIGINT set `stop`, and SIGHUP call `reload`, inside the block.
+
+    Who asks to stop again after a second means it: the process ends at once, which is safe. Sooner is the same wish delivered
+    twice, to the process and to its group, as timeout(1) does.
+    """
     loop = asyncio.get_running_loop()
+    asked_at: list[float] = []
 
     def asked_to_stop() -> None:
-        if stop.is_set():
+        asked_at.append(loop.time())
+        if asked_at[-1] - asked_at[0] > SAME_WISH_S:
             os._exit(1)  # what is committed is safe, and the workers die with their parent
         stop.set()
 
@@ -203,7 +211,9 @@ async def run_bot(
     with signals_into(stop, hangup.set):
         async with open_engine(config, outlet, say=say) as engine:
             await engine.store.release(now=engine.pipeline.clock())
-            reloading = asyncio.create_task(_reload_on(hangup, engine, lambda: prepare(load_config(path)), say))
+            reloading = asyncio.create_task(
+                _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, config.store_path)
+            )
             try:
                 say(f"running: {size_of(config)}, store {config.store_path}")
                 await run_engine(engine, stop)
@@ -214,7 +224,7 @@ async def run_bot(
 
 
 async def _reload_on(
-    hangup: asyncio.Event, engine: Engine, load: Callable[[], Config], say: Callable[[str], None]
+    hangup: asyncio.Event, engine: Engine, load: Callable[[], Config], say: Callable[[str], None], store_path: Path
 ) -> None:
     while True:
         await hangup.wait()
@@ -226,3 +236,5 @@ async def _reload_on(
             say(f"not reloaded, the old configuration stays in force: {error}")
         else:
             say(f"reloaded: {size_of(fresh)}")
+            if fresh.store_path != store_path:
+                say(f"the store stays {store_path} until the next start")

@@ -189,9 +189,15 @@ def test_an_answer_of_eleven_megabytes_is_not_read(tmp_path: Path, wire: Wire) -
     one_line(run, 1, "larger than")
 
 
-@pytest.mark.parametrize("name", ["missing.xml", "folder"])
 @pytest.mark.parametrize(
-    "command", [("feed",), ("extract",), ("match", "--watch", EXACT), ("match", "--watch", EXACT, "--jsonl")]
+    ("command", "name"),
+    [
+        (("feed",), "missing.xml"),
+        (("feed",), "folder"),
+        (("extract",), "missing.html"),
+        (("match", "--watch", EXACT), "missing.txt"),
+        (("match", "--watch", EXACT, "--jsonl"), "folder"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path: Path, command: tuple[str, ...], name: str) -> None:
     (tmp_path / "folder").mkdir()
@@ -343,7 +349,7 @@ def test_a_bad_line_gets_an_error_record_and_the_rest_go_on(tmp_path: Path) -> N
     assert starts == {"good": [4], "lone": [2], "nul": [2], "blank": [], "odd": [0], "long": [1_000_000], None: [0]}
 
 
-BAD_QUERIES = ["(((", "", '="sanctions', "NOT sanctions", "actor:Nobody", "NEAR/5 x", "a" * 5000]
+BAD_QUERIES = ["(((", "", '="sanctions', "actor:Nobody", "a" * 5000]
 
 
 @pytest.mark.parametrize("query", BAD_QUERIES)

@@ -67,6 +67,7 @@ class Bot:
         """Ask for the end, and return the exit status; no process is left and no traceback was shown."""
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)  # timeout(1) sends it to the process and to its group
         status = self.process.wait(10)
         gone, alive = psutil.wait_procs(family, timeout=2)
         assert not alive, gone
