@@ -245,7 +245,8 @@ class Pipeline:
         matches = watching.matcher.match(article)
         tries = item.page_tries + (bool(tried.failure) and tried.wait_s is None)
         async with self._placing:  # stories are placed one item at a time, from here to the commit
-            story = await self.store.story_for(item)
+            # Each report is a story of its own where a desk wants it so: nothing but the link says that two are one.
+            story = await self.store.story_for(item if self.habits.per == "story" else replace(item, link_hash=None))
             told = await self.store.told(story.key)
             alerts, edits = alerts_for(
                 item=item, article=article, matches=matches, watches=watching.watches, story=story, told=told, late=late

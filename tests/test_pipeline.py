@@ -275,6 +275,21 @@ async def test_a_twin_in_another_feed_joins_the_alert(site: Site, tmp_path: Path
     assert (shown.source, shown.also) == ("First wire", ("Second wire",))
 
 
+async def test_a_twin_in_another_feed_is_told_of_by_itself_where_each_report_is_to_be(
+    site: Site, tmp_path: Path, workers: Workers
+) -> None:
+    article(site, SANCTIONED)
+    for feed, link in (("/feed", "/a"), ("/other", "/a?utm_source=rss"), ("/third", "/a#top")):
+        site.feed(feed, entry(TITLE, site.url(link), guid="1", text=TEASER), title=feed)
+    habits = Habits(per="item", baseline=False)
+    async with road_to(site, tmp_path, workers, "/feed", "/other", "/third", habits=habits) as road:
+        await road.round()
+        teaser(site, text="Officials met. Corrected: they met twice.")
+        await road.round()
+    assert sorted(card.source for card in road.outlet.posted) == ["/feed", "/other", "/third"]
+    assert {card.also for card in [*road.outlet.posted, *road.outlet.edited]} == {()}
+
+
 @pytest.mark.parametrize("change", ["date", "host", "guid", "fragment"])
 async def test_an_entry_that_only_looks_new_raises_no_second_alert(site: Site, road: Road, change: str) -> None:
     article(site, SANCTIONED)
