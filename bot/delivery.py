@@ -103,7 +103,7 @@ class Deliverer:
 
 def retry_s(attempts: int) -> float:
     """Return the pause after so many attempts: doubling from two seconds, five minutes at most."""
-    return float(min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(attempts, 16)))
+    return float(min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(max(attempts - 1, 0), 16)))
 
 
 def late_marked(delivery: Delivery, now: datetime, late_after_s: float) -> Delivery:
