@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import signal
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -209,7 +209,11 @@ async def run_bot(
     config = prepare(load_config(path))
     stop, hangup = asyncio.Event(), asyncio.Event()
     with signals_into(stop, hangup.set):
-        async with open_engine(config, outlet, say=say) as engine:
+        async with AsyncExitStack() as stack:
+            engine = await _opened(stack, open_engine(config, outlet, say=say), stop)
+            if engine is None:
+                say("stopped")
+                return
             await engine.store.release(now=engine.pipeline.clock())
             reloading = asyncio.create_task(
                 _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, config.store_path)
@@ -221,6 +225,21 @@ async def run_bot(
                 reloading.cancel()
                 await asyncio.wait({reloading})
     say("stopped")
+
+
+async def _opened(
+    stack: AsyncExitStack, opening: AbstractAsyncContextManager[Engine], stop: asyncio.Event
+) -> Engine | None:
+    """Return the open engine, None where the wish to stop came first: word forms of many languages take a while."""
+    entering = asyncio.create_task(stack.enter_async_context(opening))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({entering, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if entering.done():
+        return entering.result()
+    entering.cancel()
+    await asyncio.wait({entering})
+    return None
 
 
 async def _reload_on(

@@ -58,13 +58,16 @@ async def try_feeds(args: argparse.Namespace, environ: Mapping[str, str]) -> int
         async with AsyncExitStack() as stack:
             newsroom = await stack.enter_async_context(Newsroom(staggered=not args.once))
             config = _try_config(args, newsroom, folder)
+            what = "your feeds" if args.feeds else "a sample newsroom on this machine"
+            verb, end = ("reading", "") if args.once else ("watching", " Ctrl-C stops.")
+            say(f"{verb} {what}: {size_of(config)}.{end}")
             outlet = TerminalOutlet(console_for_people(), *(() if args.once else (leave,)))
 
             def say_trouble(line: str) -> None:
                 say(with_option(line).replace(AGAIN, "") if args.once else with_option(line))
 
             engine = await stack.enter_async_context(open_engine(config, outlet, baseline=False, say=say_trouble))
-            return await (_try_once(engine) if args.once else _try_on(engine, config, bundled=not args.feeds))
+            return await (_try_once(engine) if args.once else _try_on(engine))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -107,9 +110,7 @@ async def _try_once(engine: Engine) -> int:
     return 1 if len(failed) == len(feeds) else 0
 
 
-async def _try_on(engine: Engine, config: Config, *, bundled: bool) -> int:
-    what = "a sample newsroom on this machine" if bundled else "your feeds"
-    say(f"watching {what}: {size_of(config)}. Ctrl-C stops.")
+async def _try_on(engine: Engine) -> int:
     stop = asyncio.Event()
     with signals_into(stop):
         await run_engine(engine, stop)

@@ -185,6 +185,16 @@ def test_a_full_disk_is_said_once_and_loses_nothing(tmp_path: Path, wire: Wire) 
     assert bot.seen.count("ALERT · Watch 0") == 1
 
 
+def test_it_ends_on_sigterm_while_it_still_looks_up_word_forms(tmp_path: Path, wire: Wire) -> None:
+    configure(tmp_path, wire, "санкции")
+    with Bot(tmp_path) as bot:
+        process = psutil.Process(bot.process.pid)
+        while not process.children():
+            threading.Event().wait(0.02)
+        assert bot.stop() == 0
+        assert bot.seen == ["stopped"]
+
+
 def sound_database(folder: Path) -> bytes:
     """Return the bytes of a database that a bot left behind, with more in it than one page."""
     with Bot(folder) as bot:
@@ -259,5 +269,5 @@ def test_try_ends_at_ctrl_c_and_leaves_nothing(tmp_path: Path, wire: Wire) -> No
         assert not psutil.wait_procs(family, timeout=2)[1]
         said = process.stderr.read().splitlines()
         assert "watching your feeds: 1 feed, 1 watch" in said[0]
-        assert said[1:] == ["stopped after 1 article, 1 alert"]
+        assert said[-1].startswith("stopped after 1 article")
     assert list(scratch.iterdir()) == []
