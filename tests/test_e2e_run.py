@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Self
 import psutil
 import pytest
 
+from tests.cli_fakes import EXACT, Wire, environment, one_line, wire, wirewatch
 from tests.fakes import entry
-from tests.test_e2e_cli import EXACT, Wire, environment, one_line, wire, wirewatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
