@@ -42,6 +42,10 @@ class Memory:
         """Take every feed for one of the operator's own: no floors, no spread."""
         return True
 
+    def page_wait_s(self, _: str) -> float:
+        """Let nobody wait."""
+        return 0.0
+
     async def fetch_feed(self, request: FeedRequest) -> Fetched:
         """Return the feed."""
         return Fetched(url=request.url, status=200, body=self.body, content_type="application/rss+xml")

@@ -57,6 +57,7 @@ class Engine:
         """Bring what is declared into the store and what is watched into the matcher; also on a reload."""
         if config.fetch != self.fetching:
             await self._renew_web(config.fetch)
+        await self._remember_rests()
         await self.store.declare(
             feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
         )
@@ -64,6 +65,13 @@ class Engine:
         self.pipeline.habits = habits_for(config, baseline=self.pipeline.habits.baseline)
         self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, config.languages)
         self.scheduler.feeds_changed.set()
+
+    async def _remember_rests(self) -> None:
+        """Tell a fresh client which hosts asked to be left alone, and for how much longer."""
+        now = self.pipeline.clock()
+        for feed in await self.store.feeds():
+            if feed.host_rest_until_at and feed.host_rest_until_at > now:
+                self.pipeline.web.rest_host(feed.url, (feed.host_rest_until_at - now).total_seconds())
 
     async def _renew_web(self, fetching: Fetching) -> None:
         # A pooled connection that an entry of allow_private once permitted must not outlive that entry.

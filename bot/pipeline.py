@@ -52,15 +52,16 @@ ADVICE = re.compile(r";[^()]*(?=\.$| \()")  # "…; check the address (HTTP 404)
 class Habits:
     """How feeds are polled and pages read; from the configuration.
 
-    baseline: what a feed holds when it is first read is old (`run`); False: it counts as new (`try`). patience_s: how long an
-    item may wait for its host's turn before it is read with what the feed gave.
+    baseline: what a feed holds when it is first read is old (`run`); False: it counts as new (`try`). page_limit_s: how long a new
+    item's page may take before the item is read with what the feed gave; patience_s: how much longer it may wait for its host's turn.
     """
 
     interval_s: float = PUBLIC_FLOOR_S
     full_text: str = "auto"
     per: str = "story"
     baseline: bool = True
-    patience_s: float = PAGE_LIMIT_S
+    page_limit_s: float = PAGE_LIMIT_S
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +196,10 @@ class Pipeline:
         Raises:
             StoreError: the reading could not be committed; the item stays to be read.
         """
-        tried = await self._try_page(item, self.habits.patience_s) if self._wants_page(item) else PageTry()
+        tried = PageTry()
+        if self._wants_page(item):
+            turn_s = min(self.web.page_wait_s(item.url), self.habits.patience_s)
+            tried = await self._try_page(item, self.habits.page_limit_s + turn_s)
         await self._commit(item, tried, late="found when the article was read again" if item.readings else "")
 
     async def read_page_again(self, item: Item) -> None:
@@ -238,7 +242,7 @@ class Pipeline:
         read_at = self.clock()
         late = late.format(minutes=max(1, round((read_at - item.first_seen_at).total_seconds() / 60)))
         chosen = choose_text(title=item.title, feed_text=item.text, page=tried.page, failure=tried.failure)
-        if tried.page and chosen.kind == "teaser":  # a consent page, a login, another page: the article may come yet
+        if tried.page and chosen.again:  # a consent page, a login, another page: the article may come yet
             tried = replace(tried, failure=chosen.note, again=True)
         article = article_for(item, chosen, tried.page, read_at)
         watching = self.watching

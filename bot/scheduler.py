@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 Due = TypeVar("Due", "Feed", "Item")
 
 POLLS = 50
-READS = 16
+READS = 256  # most of them wait for a host; few places would let one slow host hold up the items of all others
 PAGES = 8
 LONGEST_NAP_S = 60.0
 SHORTEST_NAP_S = 0.02
@@ -120,8 +120,8 @@ class Scheduler:
         started: set[int] = set()
         try:
             while True:
-                fresh = await self.store.items_to_read(limit=READS, without=started)
-                for item in fresh[: READS - len(pending)]:
+                room = READS - len(pending)
+                for item in await self.store.items_to_read(limit=room, without=started) if room else ():
                     started.add(item.id)
                     pending.add(asyncio.create_task(self.pipeline.read_item(item)))
                 if not pending:

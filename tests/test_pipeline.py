@@ -137,7 +137,8 @@ async def test_full_text_never_leaves_pages_alone_and_always_fetches_them(
 async def test_a_page_that_cannot_be_had_leaves_the_teaser_a_note_and_a_debt(
     site: Site, road: Road, reply: Reply, why: str
 ) -> None:
-    road.pipeline.habits = replace(road.pipeline.habits, patience_s=0.5)
+    if reply.delay_s:
+        road.pipeline.habits = replace(road.pipeline.habits, page_limit_s=0.5)
     teaser(site, text=SANCTIONED)
     site.put("/a", reply)
     await road.round()

@@ -6,7 +6,7 @@ A page never wins by its length alone: it has to belong to the item, so that con
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bot.reading.languages import any_language
@@ -24,6 +24,8 @@ _STEM_CHARS: Final = 6
 _RUN: Final = 3
 _NO_ARTICLE_CHARS: Final = 3000
 _TEASER: Final = "only the teaser was read"
+_HARDLY: Final = "the page holds hardly any text"
+_NO_MORE: Final = "the page holds no more than the feed"
 _WORD: Final = re.compile(r"[^\W_]+")
 _CUT_OFF: Final = re.compile(
     r"(?:…|\.\.\.|\[…\]|\[\.\.\.\]|\[&hellip;\]|read more|continue reading|(?:https?://|www\.)\S+"
@@ -41,12 +43,16 @@ _NOT_THE_ARTICLE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The text to read, whose it is, and one sentence for people where something was missing, else ""."""
+    """The text to read, whose it is, and one sentence for people where something was missing, else "".
+
+    again: the page that was had is not the article, which may still come.
+    """
 
     title: str
     text: str
     kind: TextKind
     note: str
+    again: bool = False
 
 
 def whole_enough(text: str) -> bool:
@@ -62,7 +68,8 @@ def choose_text(*, title: str, feed_text: str, page: PageText | None, failure: s
         return _feeds_own(title, feed_text, failure)
     why_not = _why_not(title, feed_text, page)
     if why_not is not None:
-        return _feeds_own(title or page.title, feed_text, why_not)
+        chosen = _feeds_own(title or page.title, feed_text, why_not)
+        return replace(chosen, again=chosen.kind == "teaser" and why_not not in (_NO_MORE, _HARDLY))
     if page.wall or len(_WORD.findall(page.text)) < _PARTLY * page.words_said:
         reason = "the rest is behind a paywall" if page.wall else "the page holds more than could be read"
         return Chosen(title, page.text, "partly", f"only a part was read: {reason}")
@@ -83,9 +90,9 @@ def _why_not(title: str, feed_text: str, page: PageText) -> str | None:
     if not _belongs(title, feed_text, page.text):
         return kind or "the page does not seem to be this article"
     if len(page.text) < _PAGE_CHARS:
-        return kind or "the page holds hardly any text"
+        return kind or _HARDLY
     if len(page.text) < _LONGER * len(feed_text.strip()):
-        return kind or "the page holds no more than the feed"
+        return kind or _NO_MORE
     return None
 
 

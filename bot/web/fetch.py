@@ -129,6 +129,13 @@ class Web:
             return
         self._pages.rest(self._key(parsed), rest_s)
 
+    def page_wait_s(self, url: str) -> float:
+        """Return how long a page of this URL's host would wait for its turn now, 0 where it would not."""
+        try:
+            return self._pages.wait_s(self._key(URL(url)))
+        except ValueError:
+            return 0.0
+
     async def fetch_feed(self, request: FeedRequest) -> Fetched | NotModified:
         """Return the feed's document, or that it did not change.
 
