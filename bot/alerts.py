@@ -3,8 +3,8 @@
 The rules, in order, for each channel that a fired watch belongs to:
 1. A channel that knows nothing of the story gets an alert; several watches share it.
 2. What the channel has been told of is a set of keys: the watches that fired and the watched actors that were named.
-3. The same article read again (its page came, it was edited): a watch that is new to the channel alerts anew, as a reply;
-   otherwise the article's own alert is edited where its card would now say something else.
+3. The same article read again (its page came, it was edited): a watch that is new to the channel alerts anew, as a reply; and
+   the article's own alerts are edited where their cards would now say something else.
 4. Another report of the story: a watch or actor that is new to the channel alerts anew, as a reply; otherwise the first alert
    is edited to name the further source.
 """
@@ -47,11 +47,12 @@ def alerts_for(
         before = [alert for alert in told if (alert.channel_id, alert.thread_id) == place]
         telling = Telling(item=item, article=article, matches=matches.matches, watches=here, late=late)
         fresh = telling.fresh(before)
+        mine = [alert for alert in before if alert.item_id == item.id]
         if not before or fresh:
             alerts.append(telling.alert(place, story, before, fresh))
-        elif mine := [alert for alert in before if alert.item_id == item.id]:
+        if mine:
             edits += telling.edits_of_own(mine)
-        else:
+        elif before and not fresh:
             edits += telling.edits_of_first(before[0])
     return tuple(alerts), tuple(edits)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
 from bot.feeds.timing import start_spread_s
+from bot.pipeline import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -28,9 +30,11 @@ log = logging.getLogger(__name__)
 
 Due = TypeVar("Due", "Feed", "Item")
 
-POLLS = 50
+POLLS = 200
+POLLS_OF_A_HOST = 8  # feeds that hang on one host leave places for all others
 READS = 256  # most of them wait for a host; few places would let one slow host hold up the items of all others
-PAGES = 8
+PAGES = 32
+PAGES_LOOKED_AT = 200
 LONGEST_NAP_S = 60.0
 SHORTEST_NAP_S = 0.02
 STORE_TROUBLE_NAP_S = 2.0
@@ -39,11 +43,15 @@ SAID_AGAIN = timedelta(minutes=10)
 
 
 class Crew:
-    """A bounded set of tasks, one for each id, and the ids that rest; `changed` is set whenever a place becomes free."""
+    """A bounded set of tasks, one for each id, and the ids that rest; `changed` is set whenever a place becomes free.
+
+    Each task belongs to a host, so that one host cannot take all places.
+    """
 
     def __init__(self, places: int, changed: asyncio.Event) -> None:
         self._places = places
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._hosts: Counter[str] = Counter()
         self._resting: dict[int, datetime] = {}
         self.changed = changed
 
@@ -65,18 +73,26 @@ class Crew:
         """Return when the first rest is over, None where nobody rests."""
         return min(self._resting.values(), default=None)
 
-    def start(self, key: int, work: Coroutine[None, None, None]) -> None:
+    def of_host(self, host: str) -> int:
+        """Return how many tasks of this host are under way."""
+        return self._hosts[host]
+
+    def start(self, key: int, work: Coroutine[None, None, None], *, host: str = "") -> None:
         """Start a task for this id, which must not have one."""
         task = asyncio.create_task(work)
         self._tasks[key] = task
-        task.add_done_callback(lambda _: self._done(key))
+        self._hosts[host] += 1
+        task.add_done_callback(lambda _: self._done(key, host))
 
     async def cancel(self) -> None:
         """Stop all tasks and wait until they are gone."""
         await stop_tasks(self._tasks.values())
 
-    def _done(self, key: int) -> None:
+    def _done(self, key: int, host: str) -> None:
         self._tasks.pop(key, None)
+        self._hosts[host] -= 1
+        if not self._hosts[host]:
+            del self._hosts[host]
         self.changed.set()
 
 
@@ -136,13 +152,16 @@ class Scheduler:
     # --- what is due, one round each; they return how long nothing will be ---
 
     async def _poll_due(self, crew: Crew) -> float:
-        now, room = self.clock(), crew.free
-        due = await self.store.due_feeds(now, limit=room + 1, without=crew.busy(now))
-        for feed in due[:room]:
-            crew.start(feed.id, self._guarded(self._poll_one, feed, crew))
-        if len(due) > room:
-            return LONGEST_NAP_S  # a free place wakes us
-        next_at = await self.store.next_poll_at(without=crew.busy(now))
+        now = self.clock()
+        due = await self.store.due_feeds(now, limit=POLLS * 5, without=crew.busy(now))
+        held = set()
+        for feed in due:
+            host = host_of(feed.url)
+            if crew.free and crew.of_host(host) < POLLS_OF_A_HOST:
+                crew.start(feed.id, self._guarded(self._poll_one, feed, crew), host=host)
+            else:
+                held.add(feed.id)  # a free place wakes us
+        next_at = await self.store.next_poll_at(without=crew.busy(now) | held)
         waits_s = [(at - now).total_seconds() for at in (next_at, crew.rested_at()) if at]
         return min(waits_s, default=LONGEST_NAP_S)
 
@@ -154,11 +173,14 @@ class Scheduler:
 
     async def _read_pages_due(self, crew: Crew) -> float:
         now = self.clock()
-        if not crew.free:
-            return LONGEST_NAP_S
-        for item in await self.store.pages_owed(now, limit=crew.free, without=crew.busy(now)):
-            crew.start(item.id, self._guarded(self._read_page_one, item, crew))
-        next_at = await self.store.next_page_at(without=crew.busy(now))
+        held = set()
+        for item in await self.store.pages_owed(now, limit=PAGES_LOOKED_AT, without=crew.busy(now)):
+            host = host_of(item.url)
+            if crew.free and not crew.of_host(host):  # a host gives one page at a time anyway
+                crew.start(item.id, self._guarded(self._read_page_one, item, crew), host=host)
+            else:
+                held.add(item.id)
+        next_at = await self.store.next_page_at(without=crew.busy(now) | held)
         return (next_at - now).total_seconds() if next_at else LONGEST_NAP_S
 
     async def _pay_due(self, _: Crew) -> float:

@@ -118,6 +118,15 @@ def test_a_better_text_of_the_same_article_edits_its_alert_and_keeps_what_was_to
     assert [(edit.alert_id, edit.card.kind, edit.card.note) for edit in edits] == [(1, "full", "")]
 
 
+def test_a_page_that_fires_a_new_watch_also_mends_the_card_that_knew_the_teaser_only() -> None:
+    (first,), _ = tell(found(match(SANCTIONS, "sanctions")))
+    teaser = replace(first.card, kind="teaser", note="only the teaser was read", brief=())
+    both = found(match(SANCTIONS, "sanctions"), match(SOCHI, "Sochi"))
+    alerts, edits = tell(both, told=(replace(as_told(first), card=teaser),))
+    assert [alert.card.watches for alert in alerts] == [("Sochi",)]
+    assert [(edit.card.kind, edit.card.watches) for edit in edits] == [("full", ("Sanctions",))]
+
+
 def test_an_actor_that_the_page_names_beside_a_known_watch_edits_and_does_not_repeat() -> None:
     (first,), _ = tell(found(match(SANCTIONS, "sanctions")))
     alerts, edits = tell(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -67,14 +67,14 @@ def brief_for(article: Article, matches: Sequence[Match], *, limit: int = 2, lim
 def _sentences(article: Article, hits: Sequence[Match]) -> list[_Sentence]:
     words = language(article.lang)
     found: list[_Sentence] = []
-    left = sorted(hits, key=lambda match: match.start)
+    left = deque(sorted(hits, key=lambda match: match.start))
     depth = 0
     for order, span in enumerate(sentences_in(article.text, article.lang)):
         while left and left[0].start < span.start:
-            left.pop(0)
+            left.popleft()
         terms = set[str]()
         while left and left[0].start < span.end:
-            terms.add(left.pop(0).alias)
+            terms.add(left.popleft().alias)
         text = article.text[span.start : span.end]
         new_paragraph = not found or "\n\n" in article.text[found[-1].span.end : span.start]
         depth = 0 if new_paragraph else depth

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 WORDS_MEMORY_MB = 1_536  # a language's table is large once it is unpacked
 WORDS_TIMEOUT_S = 60.0
+PAGE_PROCESSES = 2  # pages are most of the work; the second starts only when the first is busy
 
 
 class Workers:
-    """One process for feeds, one for pages, and one for as long as word forms are looked up. Use as `async with`.
+    """One process for feeds, two for pages, and one for as long as word forms are looked up. Use as `async with`.
 
     Every job raises ParseError where its document is at fault: timeout, memory, worker (it died), or what the job itself says.
     A cancelled job ends with its process; the next job gets a new one.
@@ -32,7 +33,7 @@ class Workers:
             return WorkerProcess(imports=(module,), timeout_s=timeout_s, memory_mb=memory_mb, max_tasks=max_tasks)
 
         self._feeds = process("bot.feeds.parse")
-        self._pages = process("bot.reading.extract")
+        self._pages = [process("bot.reading.extract") for _ in range(PAGE_PROCESSES)]
         self._words = WorkerProcess(timeout_s=WORDS_TIMEOUT_S, memory_mb=WORDS_MEMORY_MB, max_tasks=1)
 
     async def __aenter__(self) -> Self:
@@ -50,7 +51,8 @@ class Workers:
 
     async def read_page(self, html: bytes, *, url: str, charset: str | None) -> PageText:
         """Return what `bot.reading.extract.page_text` makes of a page."""
-        page = await self._pages.call("bot.reading.extract:page_text", html, url=url, charset=charset)
+        idlest = min(self._pages, key=lambda each: each.waiting)
+        page = await idlest.call("bot.reading.extract:page_text", html, url=url, charset=charset)
         return cast("PageText", page)
 
     async def word_forms(self, words: Sequence[str], langs: Sequence[str]) -> dict[str, tuple[WordForm, ...]]:
@@ -63,4 +65,4 @@ class Workers:
         return tuple(process.pid for process in self._all() if process.pid is not None)
 
     def _all(self) -> tuple[WorkerProcess, ...]:
-        return self._feeds, self._pages, self._words
+        return self._feeds, *self._pages, self._words

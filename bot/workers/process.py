@@ -50,6 +50,8 @@ class WorkerProcess:
         self._child: Process | None = None
         self._tasks = 0
         self._closed = False
+        self.waiting = 0
+        """How many jobs it has, the one under way included."""
 
     @property
     def pid(self) -> int | None:
@@ -62,6 +64,13 @@ class WorkerProcess:
         Raises:
             ParseError: it took too long, too much memory, or its process died; or the ParseError that it raised itself.
         """
+        self.waiting += 1
+        try:
+            return await self._call_in_turn(function, args, named)
+        finally:
+            self.waiting -= 1
+
+    async def _call_in_turn(self, function: str, args: tuple[object, ...], named: dict[str, object]) -> object:
         async with self._turn:
             message = pickle.dumps((function, args, named))
             used_before = self.pid is not None
