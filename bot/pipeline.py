@@ -12,7 +12,8 @@ import random
 import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from bot.alerts import alerts_for
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from bot.model import EditedItem, Feed, Item, PageText, ParsedFeed, Watch
+    from bot.model import EditedItem, Feed, Item, Matches, PageText, ParsedFeed, Watch
     from bot.reading.choose import Chosen
     from bot.reading.matcher import Matcher
     from bot.store import Store
@@ -38,12 +39,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 PUBLIC_FLOOR_S = 300.0
 PAGE_LIMIT_S = 8.0
 PAGE_AGAIN_LIMIT_S = 40.0
 PAGE_AGAIN_S = (10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0, 12 * 3600.0)
+EXTRACTING_S = 0.5
+SLOW_FOR = timedelta(seconds=30)
+SLOW = "its host is slow just now"
+QUEUED = "its page is still to be read"
 PAGE_GIVEN_UP_AFTER = timedelta(days=1)
 ARTICLE_CHARS = 200_000
+LONG_CHARS = 20_000
 FINAL_REASONS = frozenset({"robots", "refused", "content_type", "too_large"})
 ADVICE = re.compile(r";[^()]*(?=\.$| \()")  # "…; check the address (HTTP 404)."
 
@@ -97,6 +106,7 @@ class Pipeline:
     clock: Callable[[], datetime]
     notice: Callable[[str], None] = lambda _: None
     chance: Callable[[], float] = random.random
+    _slow_until: dict[str, datetime] = field(default_factory=dict)
     _placing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # --- feeds ---
@@ -109,10 +119,12 @@ class Pipeline:
         Raises:
             StoreError: the outcome could not be committed; the feed stays due.
         """
-        at = self.clock()
+        at, web = self.clock(), self.web
         try:
             poll = await self._poll(feed, at)
         except FeedError as error:
+            if web is not self.web:  # the client was replaced under the request: not the feed's fault
+                return await self.poll_feed(feed)
             poll = self._failed(feed, error, at)
         except StoreError:
             raise
@@ -172,6 +184,8 @@ class Pipeline:
 
     def _failed(self, feed: Feed, error: FeedError, at: datetime) -> Poll:
         wait_s = asked_wait_s(error)
+        if isinstance(error, FetchError) and error.reason == "resting":  # put off, not failed: it was not even asked
+            return Poll(feed=replace(feed, next_poll_at=at + timedelta(seconds=wait_s or PUBLIC_FLOOR_S)), polled_at=at)
         rest = None if wait_s is None else (feed.url, at + timedelta(seconds=wait_s))
         after = after_failure(feed, error, at=at, pace=self._pace(feed), chance=self.chance())
         return Poll(feed=after, polled_at=at, host_rest=rest)
@@ -193,14 +207,30 @@ class Pipeline:
     async def read_item(self, item: Item) -> None:
         """Read an item that is to be read: its page within eight seconds, else what the feed gave; match it; commit what is owed.
 
+        A page that is here in time but waits to be extracted delays nobody either: the item is read with what the feed gave, and
+        again when the page's turn has come.
+
         Raises:
             StoreError: the reading could not be committed; the item stays to be read.
         """
-        tried = PageTry()
-        if self._wants_page(item):
-            turn_s = min(self.web.page_wait_s(item.url), self.habits.patience_s)
-            tried = await self._try_page(item, self.habits.page_limit_s + turn_s)
-        await self._commit(item, tried, late="found when the article was read again" if item.readings else "")
+        again = "found when the article was read again" if item.readings else ""
+        if not self._wants_page(item):
+            return await self._commit(item, PageTry(), late=again)
+        if self._is_slow(item):
+            return await self._commit(item, PageTry(failure=SLOW, again=True, wait_s=PAGE_AGAIN_S[0]), late=again)
+        limit_s = self.habits.page_limit_s + min(self.web.page_wait_s(item.url), self.habits.patience_s)
+        trying = asyncio.create_task(self._try_page(item, limit_s))
+        try:
+            await asyncio.wait({trying}, timeout=limit_s + EXTRACTING_S)
+            if trying.done():
+                return await self._commit(item, trying.result(), late=again)
+            await self._commit(item, PageTry(failure=QUEUED, again=True, wait_s=PAGE_AGAIN_LIMIT_S), late=again)
+            tried = await trying
+        finally:
+            await stop_task(trying)
+        if unread := await self.store.item(item.id):
+            await self._read_again(unread, tried)
+        return None
 
     async def read_page_again(self, item: Item) -> None:
         """Try the page of an item that was read as a teaser; where it comes, read the item again, else put the page off.
@@ -208,7 +238,9 @@ class Pipeline:
         Raises:
             StoreError: nothing was committed; the page stays owed.
         """
-        tried = await self._try_page(item, PAGE_AGAIN_LIMIT_S)
+        await self._read_again(item, await self._try_page(item, PAGE_AGAIN_LIMIT_S))
+
+    async def _read_again(self, item: Item, tried: PageTry) -> None:
         if tried.page is None:
             tries = item.page_tries + (tried.wait_s is None)
             await self.store.put_off_page(item.id, next_at=self._page_next_at(item, tried, tries), tries=tries)
@@ -224,8 +256,10 @@ class Pipeline:
         try:
             async with asyncio.timeout(limit_s):
                 fetched = await self.web.fetch_page(item.url, configured_url=item.feed_url, patience_s=limit_s)
-                page = await self.workers.read_page(fetched.body, url=fetched.url, charset=charset_in(fetched))
+            page = await self.workers.read_page(fetched.body, url=fetched.url, charset=charset_in(fetched))
         except TimeoutError:
+            self._slow_until = {host: until for host, until in self._slow_until.items() if until > self.clock()}
+            self._slow_until[host_of(item.url)] = self.clock() + SLOW_FOR
             return PageTry(failure=f"the page took over {limit_s:.0f} s", again=True)
         except FetchError as error:
             if error.reason == "resting":
@@ -238,23 +272,26 @@ class Pipeline:
             return PageTry(failure="the page could not be read", again=True)
         return PageTry(page=page)
 
+    def _is_slow(self, item: Item) -> bool:
+        """Return whether a page of this item's host was not to be had in time a moment ago: then nobody waits for the next one."""
+        until = self._slow_until.get(host_of(item.url))
+        return until is not None and self.clock() < until
+
     async def _commit(self, item: Item, tried: PageTry, *, late: str) -> None:
         read_at = self.clock()
         late = late.format(minutes=max(1, round((read_at - item.first_seen_at).total_seconds() / 60)))
-        chosen = choose_text(title=item.title, feed_text=item.text, page=tried.page, failure=tried.failure)
+        watching = self.watching
+        chosen, article, matches = await self._without_stalling(item, tried, read_text, item, tried, watching, read_at)
         if tried.page and chosen.again:  # a consent page, a login, another page: the article may come yet
             tried = replace(tried, failure=chosen.note, again=True)
-        article = article_for(item, chosen, tried.page, read_at)
-        watching = self.watching
-        matches = watching.matcher.match(article)
         tries = item.page_tries + (bool(tried.failure) and tried.wait_s is None)
         async with self._placing:  # stories are placed one item at a time, from here to the commit
             # Each report is a story of its own where a desk wants it so: nothing but the link says that two are one.
             story = await self.store.story_for(item if self.habits.per == "story" else replace(item, link_hash=None))
             told = await self.store.told(story.key)
-            alerts, edits = alerts_for(
-                item=item, article=article, matches=matches, watches=watching.watches, story=story, told=told, late=late
-            )
+            tell = partial(alerts_for, item=item, article=article, matches=matches, watches=watching.watches)
+            tell = partial(tell, story=story, told=told, late=late)
+            alerts, edits = await self._without_stalling(item, tried, tell)
             await self.store.commit_reading(
                 Reading(
                     item=item,
@@ -269,6 +306,14 @@ class Pipeline:
                 )
             )
 
+    async def _without_stalling(
+        self, item: Item, tried: PageTry, step: Callable[P, T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Return what a pure step gives; long texts are worked on in a thread, so that the event loop goes on meanwhile."""
+        if len(item.text) + len(tried.page.text if tried.page else "") < LONG_CHARS:
+            return step(*args, **named)
+        return await asyncio.to_thread(step, *args, **named)
+
     def _page_next_at(self, item: Item, tried: PageTry, tries: int) -> datetime | None:
         """Return when the page is tried again: with back-off, for a day; None: it is given up or was never wanted."""
         if not tried.again:
@@ -276,6 +321,20 @@ class Pipeline:
         wait_s = tried.wait_s if tried.wait_s is not None else PAGE_AGAIN_S[min(max(tries, 1), len(PAGE_AGAIN_S)) - 1]
         at = self.clock() + timedelta(seconds=wait_s * (1 + 0.1 * self.chance()))
         return at if at <= item.first_seen_at + PAGE_GIVEN_UP_AFTER else None
+
+
+def read_text(item: Item, tried: PageTry, watching: Watching, read_at: datetime) -> tuple[Chosen, Article, Matches]:
+    """Return which text of an item won, the article that it makes, and what matches there."""
+    chosen = choose_text(title=item.title, feed_text=item.text, page=tried.page, failure=tried.failure)
+    article = article_for(item, chosen, tried.page, read_at)
+    return chosen, article, watching.matcher.match(article)
+
+
+async def stop_task(task: asyncio.Task[PageTry]) -> None:
+    """Cancel a task that is not done and wait until it is gone."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def article_for(item: Item, chosen: Chosen, page: PageText | None, read_at: datetime) -> Article:
