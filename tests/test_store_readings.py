@@ -189,7 +189,9 @@ async def test_an_item_joins_its_own_story_then_that_of_its_link_and_else_begins
     assert (await store.story_for(a)).relation == "new"
     await store.commit_reading(await read(store, a))
     await store.commit_poll(poll_of(other, new("twin", link="shared"), at=NOW + 13 * DAY))
-    await store.commit_poll(poll_of(other, new("late twin", link="shared"), at=NOW + 15 * DAY))
+    late_twin = new("late twin", link="shared")
+    late_twin = replace(late_twin, keys=replace(late_twin.keys, title_hash=hashed("title of twin")))
+    await store.commit_poll(poll_of(other, late_twin, at=NOW + 15 * DAY))
     twin, late = await store.items_to_read(limit=9, without={b.id})
     duplicate = await store.story_for(twin)
     assert (duplicate.relation, duplicate.of, duplicate.key) == ("duplicate", a.id, a.key)
@@ -201,6 +203,34 @@ async def test_an_item_joins_its_own_story_then_that_of_its_link_and_else_begins
     assert (own.relation, own.of, own.key) == ("update", twin.id, a.key)
     assert (await store.story_for(b)).key == b.key
     assert await store._read(lambda sql: sql.execute("SELECT item_count FROM stories").fetchall()) == [(2,)]
+
+
+def under_one_link(name: str, title: str) -> NewItem:
+    return NewItem(entry=entry_of(name), keys=replace(keys_of(name, link="/live"), title_hash=hashed(title)))
+
+
+async def test_articles_that_one_feed_lists_under_one_link_are_stories_of_their_own(store: Store) -> None:
+    feed, other = await store.feeds()
+    posts = [under_one_link(name, f"title {name}") for name in "abc"]
+    await store.commit_poll(poll_of(feed, *posts, under_one_link("a again", "title a")))
+    await store.commit_poll(poll_of(other, under_one_link("d", "title d"), under_one_link("b elsewhere", "title b")))
+    told = []
+    for item in await store.items_to_read(limit=9):
+        reading = await read(store, item, fired=1)
+        await store.commit_reading(reading)
+        told.append((reading.story.relation, reading.story.of))
+    assert told == [("new", None)] * 3 + [("duplicate", 1), ("new", None), ("duplicate", 2)]
+    assert (await store.counts()).owed == 4
+
+
+async def test_a_link_that_names_one_article_in_each_feed_makes_them_twins_whatever_their_titles(store: Store) -> None:
+    feed, other = await store.feeds()
+    await store.commit_poll(poll_of(feed, under_one_link("a", "Council extends sanctions")))
+    await store.commit_poll(poll_of(other, under_one_link("b", "Sanctions extended")))
+    a, b = await store.items_to_read(limit=2)
+    await store.commit_reading(await read(store, a))
+    story = await store.story_for(b)
+    assert (story.relation, story.of) == ("duplicate", a.id)
 
 
 async def test_two_feeds_that_number_their_entries_alike_do_not_share_a_story(store: Store) -> None:

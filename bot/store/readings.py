@@ -35,6 +35,15 @@ _ITEMS = """SELECT i.id, i.feed_id, f.name, i.key, i.link_hash, i.url, i.title, 
         COALESCE(a.lang, f.language), f.url, i.readings, i.page_tries, i.state = 'baseline'
     FROM items i JOIN feeds f ON f.id = i.feed_id LEFT JOIN item_bodies b ON b.item_id = i.id
     LEFT JOIN articles a ON a.item_id = i.id"""
+# A twin has the same link, and the same title; or it is of another feed, where the link names one article in both feeds. Under a
+# link that one feed gives to several articles (a live blog, notices that all lead to "/") only the title can tell that two are one.
+_TWIN = """WITH near AS MATERIALIZED (
+        SELECT id, feed_id, title_hash, story_id FROM items WHERE link_hash = ? AND first_seen_at BETWEEN ? AND ?),
+    mixed AS (SELECT feed_id FROM near GROUP BY feed_id HAVING COUNT(DISTINCT COALESCE(title_hash, id)) > 1)
+    SELECT s.id, s.key, n.id FROM items own JOIN near n ON n.id <> own.id JOIN stories s ON s.id = n.story_id
+    WHERE own.id = ? AND (n.title_hash = own.title_hash OR (n.feed_id <> own.feed_id
+        AND n.feed_id NOT IN (SELECT feed_id FROM mixed) AND own.feed_id NOT IN (SELECT feed_id FROM mixed)))
+    ORDER BY n.title_hash IS NOT own.title_hash, n.id LIMIT 1"""
 _WITHOUT = "i.id NOT IN (SELECT value FROM json_each(?))"
 
 
@@ -78,8 +87,8 @@ def item(sql: sqlite3.Connection, item_id: int) -> Item | None:
 def story_for(sql: sqlite3.Connection, item: Item) -> Story:
     """Return the story that an item tells, by what is known without its words.
 
-    Its own story where it is placed already ("update", of itself, once it was read); else that of another item with the same
-    link within 14 days ("duplicate", the first such item); else a new one.
+    Its own story where it is placed already ("update", of itself, once it was read); else that of its twin within 14 days
+    ("duplicate"); else a new one. See _TWIN for what a twin is.
     """
     own = sql.execute(
         "SELECT s.id, s.key, i.readings FROM items i JOIN stories s ON s.id = i.story_id WHERE i.id = ?", (item.id,)
@@ -90,9 +99,7 @@ def story_for(sql: sqlite3.Connection, item: Item) -> Story:
     if item.link_hash is not None:
         span = timedelta(days=_SAME_LINK_DAYS)
         twin = sql.execute(
-            """SELECT s.id, s.key, i.id FROM items i JOIN stories s ON s.id = i.story_id
-            WHERE i.link_hash = ? AND i.id <> ? AND i.first_seen_at BETWEEN ? AND ? ORDER BY i.id LIMIT 1""",
-            (item.link_hash, item.id, ms_for(item.first_seen_at - span), ms_for(item.first_seen_at + span)),
+            _TWIN, (item.link_hash, ms_for(item.first_seen_at - span), ms_for(item.first_seen_at + span), item.id)
         ).fetchone()
         if twin is not None:
             return Story(id=twin[0], key=twin[1], relation="duplicate", of=twin[2])
