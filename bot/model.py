@@ -38,7 +38,8 @@ class Feed:
 
     subscribed_at: when its first document was taken in; None until then (that first document is the baseline, it alerts nobody).
     hints: what its last document asked for, kept for the 304s that follow. rate: new items per hour.
-    host_rest_until_at: its host asked not to be asked before then (Retry-After), None: it did not.
+    host_rest_until_at: its host asked not to be asked before then (Retry-After), None: it did not. wakes: how often people made it due
+    at once; a poll that began before the last of them leaves it due.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Feed:
     subscribed_at: datetime | None = None
     host_rest_until_at: datetime | None = None
     language: str | None = None
+    wakes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class FeedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedFeed:
-    """A feed document, read. Items stand in document order; problems are sentences for people."""
+    """A feed document, read. Items stand in document order; problems are sentences for people. cut: it holds more items."""
 
     title: str = ""
     link: str = ""
@@ -100,6 +102,7 @@ class ParsedFeed:
     items: tuple[FeedItem, ...] = ()
     hints: FeedHints = FeedHints()
     problems: tuple[str, ...] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,7 @@ class Item:
 
     url: where the article stands. readings: how often it was read; 0: it is still to be read. page_tries: of its page, so far.
     feed_url: the configured address, which decides whether its pages may be private. baseline: it stood in the feed when that was
-    subscribed, and was never read.
+    subscribed, and was never read. edited_at: when its feed's last edit of it was taken in.
     """
 
     id: int
@@ -140,11 +143,15 @@ class Item:
     readings: int = 0
     page_tries: int = 0
     baseline: bool = False
+    edited_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownItem:
-    """What the store remembers of an entry it has seen; item_id is None where only the mark is left (the item was purged)."""
+    """What the store remembers of an entry it has seen; item_id is None where only the mark is left (the item was purged).
+
+    edits: those taken in without a pause of 48 hours.
+    """
 
     item_id: int | None
     content_hash: bytes | None
@@ -442,7 +449,10 @@ class AlertEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One thing owed to an outlet: a post, or an edit of what was posted (message_id is then its receipt)."""
+    """One thing owed to an outlet: a post, or an edit of what was posted (message_id is then its receipt).
+
+    owed_at: since when the alert is owed.
+    """
 
     alert_id: int
     kind: Literal["post", "edit"]
@@ -450,6 +460,7 @@ class Delivery:
     thread_id: int
     card: Card
     nonce: str
+    owed_at: datetime
     attempts: int
     reply_to_message_id: int | None = None
     message_id: int | None = None

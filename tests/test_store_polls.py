@@ -222,6 +222,29 @@ async def test_an_edited_item_is_read_again_with_its_new_text_and_the_same_edit_
     assert await store.next_page_at() is None
 
 
+async def test_edits_count_until_there_was_none_for_48_hours(store: Store) -> None:
+    feed = await first(store)
+    (item_id,) = await store.commit_poll(poll_of(feed, new("a")))
+    assert (await store.items_to_read(limit=1))[0].edited_at is None
+
+    async def edit(at: datetime) -> None:
+        edited = EditedItem(item_id=item_id, entry=entry_of("a"), keys=keys_of("a", content=f"edited {at}"))
+        await store.commit_poll(poll_of(feed, edited=(edited,), at=at))
+
+    async def edits(at: datetime) -> list[int]:
+        known = await store.known(feed.id, [keys_of("a")], now=at)
+        return [known.by_key[hashed("a")].edits, known.by_link[hashed("a")].edits]
+
+    for hours in (1, 2, 3):
+        await edit(NOW + hours * HOUR)
+    assert await edits(NOW + 51 * HOUR) == [3, 3]
+    assert await edits(NOW + 52 * HOUR) == [0, 0]
+    await edit(NOW + 52 * HOUR)
+    assert await edits(NOW + 52 * HOUR) == [1, 1]
+    (item,) = await store.items_to_read(limit=1)
+    assert item.edited_at == NOW + 52 * HOUR
+
+
 async def test_a_seen_mark_is_refreshed_at_most_once_a_day(store: Store) -> None:
     feed = await first(store)
     await store.commit_poll(poll_of(feed, new("a")))

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _LINK_DAYS = 30
 _DAY_MS = 24 * 60 * 60 * 1000
+_EDITS_COUNT_MS = 2 * _DAY_MS
 _CHUNK = 500
+_EDITS = "CASE WHEN i.edited_at >= ? THEN i.edits ELSE 0 END"
 
 
 def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int, without: Collection[int]) -> tuple[Feed, ...]:
@@ -46,22 +48,26 @@ def next_poll_at(sql: sqlite3.Connection, without: Collection[int]) -> datetime 
 
 
 def known(sql: sqlite3.Connection, feed_id: int, keys: Sequence[ItemKeys], now: datetime) -> Known:
-    """Return what this feed is known to have held of these entries. Links count for 30 days; the newest item of a link stands."""
+    """Return what this feed is known to have held of these entries. Links count for 30 days; the newest item of a link stands.
+
+    Edits count for 48 hours after the last: what is edited too often is put off, never given up.
+    """
+    edits_since = ms_for(now) - _EDITS_COUNT_MS
     by_key: dict[bytes, KnownItem] = {}
     for chunk, marks in _chunks([one.key for one in keys]):
         rows = sql.execute(
-            f"""SELECT s.key, i.id, i.content_hash, i.title_hash, i.edits FROM seen s LEFT JOIN items i ON i.id = s.item_id
+            f"""SELECT s.key, i.id, i.content_hash, i.title_hash, {_EDITS} FROM seen s LEFT JOIN items i ON i.id = s.item_id
             WHERE s.feed_id = ? AND s.key IN ({marks})""",  # noqa: S608  # marks are question marks
-            (feed_id, *chunk),
+            (edits_since, feed_id, *chunk),
         )
         by_key.update(_known_in(rows))
     by_link: dict[bytes, KnownItem] = {}
     since = ms_for(now - timedelta(days=_LINK_DAYS))
     for chunk, marks in _chunks([one.link_hash for one in keys if one.link_hash is not None]):
         rows = sql.execute(
-            f"""SELECT link_hash, id, content_hash, title_hash, edits FROM items
-            WHERE link_hash IN ({marks}) AND feed_id = ? AND first_seen_at >= ? ORDER BY id""",  # noqa: S608  # as above
-            (*chunk, feed_id, since),
+            f"""SELECT i.link_hash, i.id, i.content_hash, i.title_hash, {_EDITS} FROM items i
+            WHERE i.link_hash IN ({marks}) AND i.feed_id = ? AND i.first_seen_at >= ? ORDER BY i.id""",  # noqa: S608  # as above
+            (edits_since, *chunk, feed_id, since),
         )
         by_link.update(_known_in(rows))
     return Known(by_key=by_key, by_link=by_link)
@@ -165,7 +171,8 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
     entry, keys = edited.entry, edited.keys
     changed = sql.execute(
         """UPDATE items SET link_hash = ?, title_hash = ?, content_hash = ?, url = ?, title = ?, author = ?,
-            published_at = COALESCE(?, published_at), updated_at = ?, edits = edits + 1,
+            published_at = COALESCE(?, published_at), updated_at = ?,
+            edits = CASE WHEN edited_at >= ? THEN edits + 1 ELSE 1 END, edited_at = ?,
             state = CASE WHEN ? THEN 'to_read' ELSE state END,
             page_tries = 0, page_next_at = NULL
         WHERE id = ? AND feed_id = ? AND content_hash <> ?""",
@@ -178,6 +185,8 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
             text_for(entry.author),
             opt_ms_for(entry.published_at),
             opt_ms_for(entry.updated_at),
+            at - _EDITS_COUNT_MS,
+            at,
             edited.to_read,
             edited.item_id,
             feed_id,
@@ -198,7 +207,7 @@ def _known_in(rows: sqlite3.Cursor) -> Iterator[tuple[bytes, KnownItem]]:
     for key, item_id, content_hash, title_hash, edits in rows:
         yield (
             key,
-            KnownItem(item_id=item_id, content_hash=content_hash, title_hash=title_hash, edits=edits or 0),
+            KnownItem(item_id=item_id, content_hash=content_hash, title_hash=title_hash, edits=edits),
         )
 
 

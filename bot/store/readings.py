@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _SAME_LINK_DAYS = 14
 
 _ITEMS = """SELECT i.id, i.feed_id, f.name, i.key, i.link_hash, i.url, i.title, i.author, i.published_at, i.first_seen_at, b.text,
-        COALESCE(a.lang, f.language), f.url, i.readings, i.page_tries, i.state = 'baseline'
+        COALESCE(a.lang, f.language), f.url, i.readings, i.page_tries, i.state = 'baseline',
+        i.edited_at
     FROM items i JOIN feeds f ON f.id = i.feed_id LEFT JOIN item_bodies b ON b.item_id = i.id
     LEFT JOIN articles a ON a.item_id = i.id"""
 # A twin has the same link, and the same title; or it is of another feed, where the link names one article in both feeds. Under a
@@ -249,4 +250,5 @@ def _item_in(row: Any) -> Item:  # noqa: ANN401  # a row of _ITEMS
         readings=row[13],
         page_tries=row[14],
         baseline=bool(row[15]),
+        edited_at=opt_time_in(row[16]),
     )

@@ -42,7 +42,7 @@ _FIRST: Migration = (
         id INTEGER PRIMARY KEY, feed_id INTEGER NOT NULL REFERENCES feeds (id), key BLOB NOT NULL, link_hash BLOB,
         title_hash BLOB, content_hash BLOB NOT NULL, guid TEXT NOT NULL, url TEXT NOT NULL, title TEXT NOT NULL,
         author TEXT NOT NULL, published_at INTEGER, updated_at INTEGER, first_seen_at INTEGER NOT NULL,
-        edits INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL, readings INTEGER NOT NULL DEFAULT 0,
+        edits INTEGER NOT NULL DEFAULT 0, edited_at INTEGER, state TEXT NOT NULL, readings INTEGER NOT NULL DEFAULT 0,
         page_tries INTEGER NOT NULL DEFAULT 0, page_next_at INTEGER, story_id INTEGER REFERENCES stories (id)) STRICT""",
     "CREATE INDEX items_link ON items (link_hash) WHERE link_hash IS NOT NULL",
     "CREATE INDEX items_to_read ON items (id) WHERE state = 'to_read'",
