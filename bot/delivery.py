@@ -108,7 +108,9 @@ def retry_s(attempts: int) -> float:
 
 def late_marked(delivery: Delivery, now: datetime, late_after_s: float) -> Delivery:
     """Return the delivery, marked late and without its pings where it could not be made in time."""
-    age_s = (now - delivery.card.seen_at).total_seconds()
+    age_s = (
+        now - delivery.owed_at
+    ).total_seconds()  # not since the article was seen: an edit of an old one may alert at once
     if delivery.kind != "post" or age_s <= late_after_s:
         return delivery
     hours = age_s / 3600

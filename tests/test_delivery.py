@@ -136,6 +136,20 @@ async def test_what_comes_late_says_so_and_pings_nobody(site: Site, road: Road) 
     assert (card.late, card.mentions) == ("late: found 7 hours before it could be delivered", ())
 
 
+async def test_an_old_article_whose_edit_alerts_at_once_is_not_late(site: Site, road: Road) -> None:
+    site.feed("/feed", entry("Council meets", site.url("/0")))
+    await road.poll()
+    await road.read()
+    road.clock.move(hours=7)
+    site.feed("/feed", entry("Council meets", site.url("/0"), text="The council agreed on new sanctions."))
+    await road.poll()
+    await road.read()
+    assert await road.deliverer.pay() == 1
+    (card,) = road.outlet.posted
+    assert card.mentions == (7,)
+    assert "before it could be delivered" not in card.late
+
+
 async def test_what_comes_in_time_pings_as_asked(site: Site, road: Road) -> None:
     await owe(site, road, "New sanctions")
     road.clock.move(hours=5.9)

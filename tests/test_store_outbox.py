@@ -95,6 +95,7 @@ async def test_a_post_is_claimed_once_and_settled_by_the_holder_of_its_lease_alo
     assert await store.next_delivery_at() == NOW
     (post,) = await store.claim(NOW)
     assert (post.kind, post.attempts, post.first_sent_at, post.card.headline) == ("post", 1, NOW, "a 0")
+    assert post.owed_at == NOW
     assert await store.claim(NOW) == ()
     assert await store.next_delivery_at() is None
     assert not await store.mark_sent(replace(post, lease=b"not mine"), message_id=1, now=NOW)

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.model import Alert, Delivery, Reading
-from bot.store.codec import PAYLOAD_VERSION, card_in, json_for, ms_for, opt_time_in, text_for
+from bot.store.codec import PAYLOAD_VERSION, card_in, json_for, ms_for, opt_time_in, text_for, time_in
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +23,7 @@ _NONCE_BYTES = 14
 _LEASE_BYTES = 16
 
 _DELIVERIES = """SELECT a.id, a.channel_id, a.thread_id, a.card, a.payload_version, a.nonce, a.attempts, a.message_id,
-        a.first_sent_at, a.lease, a.edit_attempts, a.edit_lease, p.message_id
+        a.first_sent_at, a.lease, a.edit_attempts, a.edit_lease, p.message_id, a.created_at
     FROM alerts a LEFT JOIN alerts p ON p.story_key = a.story_key AND p.channel_id = a.channel_id
         AND p.thread_id = a.thread_id AND p.number = a.reply_to"""
 
@@ -206,6 +206,7 @@ def _delivery_in(row: Any, kind: Literal["post", "edit"]) -> Delivery:  # noqa: 
         thread_id=row[2],
         card=card_in(row[3], row[4]),
         nonce=row[5],
+        owed_at=time_in(row[13]),
         attempts=row[6] if post else row[10],
         reply_to_message_id=row[12],
         message_id=row[7],
