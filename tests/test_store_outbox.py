@@ -128,6 +128,42 @@ async def test_channels_do_not_wait_for_each_other_and_each_is_told_in_order(sto
     assert told == {5: ["a 0", "b 0", "c 0"], 6: ["a 0", "b 0", "c 0"]}
 
 
+async def test_threads_of_a_channel_do_not_wait_for_each_other(store: Store, item: Item) -> None:
+    places = [(6, 1), (5, 0), (5, 2), (6, 0), (5, 1)]
+    alerts = [
+        replace(alert_of(story, channel=channel), thread_id=thread) for story in "ab" for channel, thread in places
+    ]
+    await store.commit_reading(reading_of(item, *alerts))
+    posts = await store.claim(NOW)
+    assert [(post.channel_id, post.thread_id, post.card.headline) for post in posts] == [
+        (*place, "a 0") for place in places
+    ]
+    await store.mark_failed(posts[0], "503", next_try_at=NOW + MINUTE, now=NOW)
+    (other,) = await store.claim(NOW)
+    assert (other.channel_id, other.thread_id, other.card.headline) == (6, 1, "b 0")
+
+
+def test_a_claim_does_not_walk_over_all_that_is_owed() -> None:
+    steps = []
+    for owed in (20, 2_000):
+        sql = sqlite3.connect(":memory:", isolation_level=None)
+        migrate(sql)
+        item = Item(id=1, feed_id=1, feed_name="", key=hashed("i"), link_hash=None, url="", title="", first_seen_at=NOW)
+        outbox.owe(sql, reading_of(item, *(alert_of(f"story {number}") for number in range(owed))), "v")
+        taken = [0]
+
+        def step(taken: list[int] = taken) -> int:
+            taken[0] += 1
+            return 0
+
+        sql.set_progress_handler(step, 10)
+        assert len(outbox.claim(sql, NOW, 20, 60)) == 1
+        assert outbox.claim(sql, NOW, 20, 60) == ()  # while the channel's one is on its way
+        sql.close()
+        steps.append(taken[0])
+    assert steps[1] < 2 * steps[0]
+
+
 async def test_an_answer_waits_for_what_it_answers_and_carries_its_receipt(store: Store, item: Item) -> None:
     await store.commit_reading(reading_of(item, alert_of("a"), alert_of("a", 1, reply_to=0), alert_of("b")))
     (question,) = await store.claim(NOW)

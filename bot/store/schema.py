@@ -84,6 +84,7 @@ _FIRST: Migration = (
         first_sent_at INTEGER, sent_at INTEGER, message_id INTEGER, last_error TEXT NOT NULL DEFAULT '',
         edit_state TEXT NOT NULL DEFAULT '', edit_next_try_at INTEGER, edit_attempts INTEGER NOT NULL DEFAULT 0,
         edit_lease BLOB, edit_lease_until INTEGER) STRICT""",
+    "CREATE INDEX alerts_pending ON alerts (channel_id, thread_id, id, next_try_at) WHERE state = 'pending'",
     "CREATE INDEX alerts_sending ON alerts (channel_id, thread_id) WHERE state = 'sending'",
     "CREATE INDEX alerts_edits ON alerts (id) WHERE edit_state <> ''",
     "CREATE INDEX alerts_story ON alerts (story_key)",
