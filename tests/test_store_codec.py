@@ -146,11 +146,15 @@ def test_a_card_from_a_newer_program_is_refused_in_words() -> None:
 @pytest.mark.parametrize(
     ("named", "host"),
     [
-        ("https://user:pw@News.Example:8443/feed", "news.example"),
+        ("https://user:pw@News.Example:8443/feed", "news.example:8443"),
+        ("https://News.Example:443/feed", "news.example"),
+        ("http://News.Example:443/feed", "news.example:443"),
         ("News.Example", "news.example"),
-        ("127.0.0.1:8080", "127.0.0.1"),
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
         ("http://[::1]:80/", "::1"),
+        ("http://[::1]:81/", "[::1]:81"),
         ("http://[broken", ""),
+        ("http://host:99999/", ""),
     ],
 )
 def test_a_host_is_named_the_same_by_an_address_and_by_itself(named: str, host: str) -> None:

@@ -25,6 +25,7 @@ PAYLOAD_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _PACK_LEVEL = 6
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 T = TypeVar("T")
 
@@ -65,12 +66,19 @@ def unpack(body: bytes | None) -> str:
 
 
 def host_for(url_or_host: str) -> str:
-    """Return the host that a rest holds for: lower case, without port and credentials; takes an address or a bare host."""
+    """Return the host that a rest holds for, lower case, without credentials; takes an address or a bare host.
+
+    A port that is not the scheme's own is part of it: behind each port of a machine stands a server of its own.
+    """
     rest = url_or_host if "//" in url_or_host else f"//{url_or_host}"
     try:
-        return text_for(urlsplit(rest).hostname or "")
+        parts = urlsplit(rest)
+        host, port = parts.hostname or "", parts.port
     except ValueError:  # an address no one can ask has no host that could want a rest
         return ""
+    if port is None or port == _DEFAULT_PORTS.get(parts.scheme):
+        return text_for(host)
+    return text_for(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
 def json_for(value: object) -> str:
