@@ -156,6 +156,14 @@ async def test_due_feeds_come_oldest_first_and_wait_for_their_host(store: Store)
     assert await store.due_feeds(NOW + 3 * HOUR, limit=1) == due[:1]
 
 
+async def test_a_server_that_asks_for_a_rest_does_not_stop_another_on_the_same_machine(store: Store) -> None:
+    a, b = "http://127.0.0.1:8081/feed", "http://127.0.0.1:8082/feed"
+    await declared(store, a, b)
+    feed = next(one for one in await store.feeds() if one.url == a)
+    await store.commit_poll(Poll(feed=feed, polled_at=NOW, host_rest=(a, NOW + HOUR)))
+    assert [one.url for one in await store.due_feeds(NOW)] == [b]
+
+
 async def test_a_poll_committed_twice_adds_nothing(store: Store) -> None:
     poll = poll_of(await first(store), new("a"), new("b"), new("a"), new("old", to_read=False))
     ids = await store.commit_poll(poll)
@@ -243,6 +251,28 @@ async def test_edits_count_until_there_was_none_for_48_hours(store: Store) -> No
     assert await edits(NOW + 52 * HOUR) == [1, 1]
     (item,) = await store.items_to_read(limit=1)
     assert item.edited_at == NOW + 52 * HOUR
+
+
+async def test_a_feed_that_is_woken_is_due_at_once_also_while_its_poll_is_under_way(store: Store) -> None:
+    news, other = [replace(feed, next_poll_at=NOW + HOUR) for feed in await store.feeds()]
+    for feed in (news, other):
+        await store.commit_poll(Poll(feed=feed, polled_at=NOW))
+    assert await store.due_feeds(NOW) == ()
+    under_way = replace(await first(store), next_poll_at=NOW + 2 * HOUR)
+    await store.wake_feeds([news.id])
+    await store.commit_poll(Poll(feed=under_way, polled_at=NOW))
+    (due,) = await store.due_feeds(NOW)
+    assert due.id == news.id
+    await store.commit_poll(Poll(feed=replace(due, next_poll_at=NOW + 2 * HOUR), polled_at=NOW))
+    assert await store.due_feeds(NOW) == ()
+    assert await store.next_poll_at() == NOW + HOUR
+
+
+async def test_a_new_interval_counts_also_while_a_poll_is_under_way(store: Store) -> None:
+    under_way = replace(await first(store), next_poll_at=NOW + HOUR)
+    await store.declare(feeds=[DeclaredFeed(url=URL, interval_s=60.0)], actors=(), watches=(), now=NOW)
+    await store.commit_poll(Poll(feed=under_way, polled_at=NOW))
+    assert [feed.url for feed in await store.due_feeds(NOW)] == [URL]
 
 
 async def test_a_seen_mark_is_refreshed_at_most_once_a_day(store: Store) -> None:

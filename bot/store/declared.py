@@ -14,13 +14,13 @@ from bot.store.codec import host_for, ms_for, opt_time_in, text_for, value_in
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from bot.model import DeclaredFeed
 
 FEED_COLUMNS = """f.id, f.url, f.name, f.origin, f.interval_s, f.validators, f.body_hash, f.items_hash, f.hints, f.rate, f.state,
-    f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language"""
+    f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language, f.wakes"""
 FEEDS = "feeds f LEFT JOIN hosts h ON h.host = f.host"
 
 
@@ -50,11 +50,20 @@ def _declare_feeds(sql: sqlite3.Connection, feeds: Sequence[DeclaredFeed], at: i
         ON CONFLICT (guild_id, url) DO UPDATE SET
             name = CASE WHEN excluded.name = '' THEN name ELSE excluded.name END,
             next_poll_at = CASE WHEN enabled AND interval_s IS excluded.interval_s THEN next_poll_at END,
+            wakes = wakes + NOT (enabled AND interval_s IS excluded.interval_s),
             state = CASE WHEN enabled THEN state WHEN subscribed_at IS NULL THEN 'new' ELSE 'ok' END,
             fail_count = CASE WHEN enabled THEN fail_count ELSE 0 END,
             interval_s = excluded.interval_s, enabled = 1
         WHERE origin = 'config'""",
         [(feed.url, host_for(feed.url), text_for(feed.name), feed.interval_s, at) for feed in feeds],
+    )
+
+
+def wake_feeds(sql: sqlite3.Connection, ids: Collection[int]) -> None:
+    """Make these feeds due at once. A poll that is under way leaves them so: it may have asked before there was anything to wake for."""
+    sql.execute(
+        "UPDATE feeds SET next_poll_at = NULL, wakes = wakes + 1 WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(ids)),),
     )
 
 
@@ -167,4 +176,5 @@ def feed_in(row: Sequence[Any]) -> Feed:
         subscribed_at=opt_time_in(row[16]),
         host_rest_until_at=opt_time_in(row[17]),
         language=row[18],
+        wakes=row[19],
     )

@@ -76,7 +76,7 @@ def known(sql: sqlite3.Connection, feed_id: int, keys: Sequence[ItemKeys], now: 
 def commit_poll(sql: sqlite3.Connection, poll: Poll) -> tuple[int, ...]:
     """Store all that one poll brought, and return the ids of the items that are new, in document order.
 
-    The same poll once more adds nothing. A feed that was paused meanwhile stays paused.
+    The same poll once more adds nothing. A feed that was paused meanwhile stays paused, one that was woken stays due.
     """
     at = ms_for(poll.polled_at)
     _keep_feed(sql, poll.feed)
@@ -94,7 +94,7 @@ def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
     sql.execute(
         """UPDATE feeds SET name = CASE WHEN name = '' THEN ? ELSE name END, validators = ?, body_hash = ?, items_hash = ?,
             hints = ?, rate = ?, state = CASE WHEN enabled THEN ? ELSE state END, fail_count = ?, last_error = ?,
-            next_poll_at = ?, last_poll_at = ?, last_ok_at = ?, subscribed_at = ?, language = ?
+            next_poll_at = CASE WHEN wakes = ? THEN ? END, last_poll_at = ?, last_ok_at = ?, subscribed_at = ?, language = ?
         WHERE id = ?""",
         (
             text_for(feed.name),
@@ -106,6 +106,7 @@ def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
             feed.state,
             feed.fail_count,
             text_for(feed.last_error),
+            feed.wakes,
             opt_ms_for(feed.next_poll_at),
             opt_ms_for(feed.last_poll_at),
             opt_ms_for(feed.last_ok_at),

@@ -138,6 +138,10 @@ class Store:
         """Return the actors that are on, with all their spellings."""
         return await self._read(declared.actors_in)
 
+    async def wake_feeds(self, ids: Collection[int]) -> None:
+        """Make these feeds due at once, also those whose poll is under way: they are then asked once more."""
+        await self._write(lambda sql: declared.wake_feeds(sql, ids))
+
     # --- polls --------------------------------------------------------------------------------------------------------
 
     async def due_feeds(self, now: datetime, *, limit: int = 100, without: Collection[int] = ()) -> tuple[Feed, ...]:
