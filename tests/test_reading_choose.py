@@ -84,7 +84,7 @@ OTHER_PAGES = {
         "only the teaser was read: the page does not seem to be this article",
     ),
     "an empty page": ("", "only the teaser was read: the page holds no article text"),
-    "a short page": (TEASER + " Nobody objected.", "only the teaser was read: the page holds hardly any text"),
+    "a short page": (TEASER + " Nobody objected.", "only the teaser was read: the page holds no more than the feed"),
 }
 
 
@@ -99,6 +99,25 @@ def test_a_page_that_is_not_the_article_loses_against_the_teaser_says_why_and_ma
 def test_an_article_about_cookies_is_not_taken_for_a_consent_page() -> None:
     text = "The council says: we use cookies on the ferry site. " + ARTICLE
     assert choose_text(title=TITLE, feed_text=TEASER, page=page(text)).kind == "full"
+
+
+def test_a_short_article_is_an_article() -> None:
+    text = "The ferries stay in port, and sanctions follow on Friday."
+    chosen = choose_text(title="Ferries stay in port", feed_text="Ferries.", page=page(text))
+    assert (chosen.text, chosen.kind) == (text, "full")
+
+
+def test_a_headline_whose_words_never_come_back_is_known_by_the_headline_of_the_page() -> None:
+    chosen = choose_text(
+        title="Ahoy there, commuters!", feed_text="More.", page=page(ARTICLE, title="Ahoy there, commuters")
+    )
+    assert chosen.kind == "full"
+    assert choose_text(title="Ahoy there, commuters!", feed_text="More.", page=page(ARTICLE, title="Tomatoes")).again
+
+
+def test_a_consent_page_that_bears_the_headline_is_still_a_consent_page() -> None:
+    text = OTHER_PAGES["a Polish consent page"][0]
+    assert choose_text(title=TITLE, feed_text=TEASER, page=page(text, title=TITLE)).kind == "teaser"
 
 
 def test_a_title_in_other_words_is_made_good_by_the_teaser() -> None:

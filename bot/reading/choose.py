@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from bot.model import PageText, TextKind
 
 _WHOLE_CHARS: Final = 1500
-_PAGE_CHARS: Final = 400
 _END_CHARS: Final = 300
 _LONGER: Final = 1.2
 _BELONGS: Final = 0.5
@@ -24,7 +23,6 @@ _STEM_CHARS: Final = 6
 _RUN: Final = 3
 _NO_ARTICLE_CHARS: Final = 3000
 _TEASER: Final = "only the teaser was read"
-_HARDLY: Final = "the page holds hardly any text"
 _NO_MORE: Final = "the page holds no more than the feed"
 _WORD: Final = re.compile(r"[^\W_]+")
 _CUT_OFF: Final = re.compile(
@@ -69,7 +67,7 @@ def choose_text(*, title: str, feed_text: str, page: PageText | None, failure: s
     why_not = _why_not(title, feed_text, page)
     if why_not is not None:
         chosen = _feeds_own(title or page.title, feed_text, why_not)
-        return replace(chosen, again=chosen.kind == "teaser" and why_not not in (_NO_MORE, _HARDLY))
+        return replace(chosen, again=chosen.kind == "teaser" and why_not != _NO_MORE)
     if page.wall or len(_WORD.findall(page.text)) < _PARTLY * page.words_said:
         reason = "the rest is behind a paywall" if page.wall else "the page holds more than could be read"
         return Chosen(title, page.text, "partly", f"only a part was read: {reason}")
@@ -87,10 +85,8 @@ def _why_not(title: str, feed_text: str, page: PageText) -> str | None:
     if not page.text.strip():
         return "the page holds no article text"
     kind = _other_kind(page)
-    if not _belongs(title, feed_text, page.text):
+    if not _belongs(title, feed_text, page.text) and (kind or not _belongs(title, "", page.title)):
         return kind or "the page does not seem to be this article"
-    if len(page.text) < _PAGE_CHARS:
-        return kind or _HARDLY
     if len(page.text) < _LONGER * len(feed_text.strip()):
         return kind or _NO_MORE
     return None
