@@ -32,11 +32,13 @@ class Control:
 
     stand: StandIn
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         """Do what is asked."""
         name = request.match_info["name"]
         method = (
-            getattr(self, name, None) if name.isidentifier() and not name.startswith("_") and name != "stand" else None
+            getattr(self, name, None)
+            if name.isidentifier() and not name.startswith("_") and name not in {"stand", "serve"}
+            else None
         )
         if method is None:
             return web.json_response({"error": f"no {name}"}, status=404)

@@ -117,7 +117,7 @@ class Gateway:
             with contextlib.suppress(ConnectionError):
                 await socket.send_json(frame)
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
         self.connections += 1
         if self.refusals_left > 0:

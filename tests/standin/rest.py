@@ -45,7 +45,7 @@ class Rest:
     stand: StandIn
     faults: list[Fault] = field(default_factory=list)
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, or fail to, as the script says."""
         record, body = await self._record(request)
         if (refused := self._check(record, request)) is not None:

@@ -59,10 +59,10 @@ class StandIn:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=26 * 1024 * 1024)
-        app.router.add_route("*", "/api/v10/{rest:.*}", self.rest)
-        app.router.add_get("/gateway", self.gateway)
-        app.router.add_get("/gateway/resume", self.gateway)
-        app.router.add_route("*", "/_control/{name}", Control(self))
+        app.router.add_route("*", "/api/v10/{rest:.*}", self.rest.serve)
+        app.router.add_get("/gateway", self.gateway.serve)
+        app.router.add_get("/gateway/resume", self.gateway.serve)
+        app.router.add_route("*", "/_control/{name}", Control(self).serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
