@@ -84,7 +84,7 @@ OTHER_PAGES = {
         "only the teaser was read: the page does not seem to be this article",
     ),
     "an empty page": ("", "only the teaser was read: the page holds no article text"),
-    "a short page": (TEASER + " Nobody objected.", "only the teaser was read: the page holds no more than the feed"),
+    "a short page": (TEASER + " No.", "only the teaser was read: the page holds no more than the feed"),
 }
 
 
