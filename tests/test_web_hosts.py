@@ -105,6 +105,38 @@ async def test_a_rest_holds_everybody_and_the_longer_one_stays() -> None:
     assert await starts(gate, time, "a.example", 1) == [110.0]
 
 
+async def test_who_waits_only_for_short_rests_is_refused_at_once_when_a_long_one_begins() -> None:
+    gate = HostGate(gap_s=0.0, slots=1, monotonic=lambda: 50.0)
+
+    async def one() -> None:
+        async with gate.turn("a.example", rest_limit_s=30.0):
+            pass
+
+    async with gate.turn("a.example"):
+        waiting = [asyncio.create_task(one()) for _ in range(3)]
+        await settle()
+        gate.rest("a.example", 30.0)
+        await settle()
+        assert not any(task.done() for task in waiting)
+        gate.rest("a.example", 31.0)
+        gate.rest("a.example", 90.0)
+        caught = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [(error.reason, error.retry_after_s) for error in caught if isinstance(error, FetchError)] == [
+        ("resting", 90.0)
+    ] * 3
+    with pytest.raises(FetchError):
+        await one()
+    assert gate._hosts["a.example"].hurried == {}
+
+
+async def test_a_short_rest_is_waited_for() -> None:
+    time = Time()
+    gate = gate_for(time)
+    gate.rest("a.example", 30.0)
+    async with gate.turn("a.example", rest_limit_s=30.0):
+        assert time.now == 80.0
+
+
 async def test_two_strikes_in_a_row_make_a_rest_and_forgiveness_breaks_the_row() -> None:
     gate = gate_for(Time())
     gate.forgive("a.example")
@@ -113,7 +145,7 @@ async def test_two_strikes_in_a_row_make_a_rest_and_forgiveness_breaks_the_row()
     gate.strike("a.example")
     assert gate.wait_s("a.example") == 0.0
     gate.strike("a.example")
-    assert gate.wait_s("a.example") == 86_400.0
+    assert gate.wait_s("a.example") == 6 * 3_600.0
 
 
 async def test_a_waiter_that_is_cancelled_or_a_turn_that_fails_leaves_the_gate_usable() -> None:

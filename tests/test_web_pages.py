@@ -223,10 +223,10 @@ async def test_who_has_no_time_to_wait_for_a_busy_host_is_told_so(server: Server
         assert (await page(web, server)).status == 200
 
 
-@pytest.mark.parametrize("status", [403, 429, 503])
-async def test_a_host_that_turns_us_away_twice_rests_for_a_day(server: Server, status: int) -> None:
+@pytest.mark.parametrize("status", [403, 429])
+async def test_a_host_that_turns_us_away_twice_rests_for_six_hours(server: Server, status: int) -> None:
     clock = Clock()
-    server.scripts["/no"] = answer(status)
+    server.scripts["/no"] = answer(status, Retry_After="0")
     async with web_for(server, clock) as web:
         assert (await failure(web, server, "/no")).status == status
         await page(web, server)
@@ -235,9 +235,43 @@ async def test_a_host_that_turns_us_away_twice_rests_for_a_day(server: Server, s
         for _ in range(2):
             assert (await failure(web, server, "/no")).status == status
         error = await failure(web, server, patience_s=60)
-        assert (error.reason, error.retry_after_s) == ("resting", 86_400.0)
-        clock.now += 86_401
+        assert (error.reason, error.retry_after_s) == ("resting", 21_600.0)
+        clock.now += 21_601
+        server.scripts["/robots.txt"] = answer(404)
         assert (await page(web, server)).status == 200
+
+
+async def test_a_host_in_trouble_turns_nobody_away(server: Server) -> None:
+    server.scripts["/no"] = answer(503)
+    server.scripts["/closed"] = answer(403)
+    async with web_for(server) as web:
+        assert (await failure(web, server, "/closed")).status == 403
+        for _ in range(3):
+            assert (await failure(web, server, "/no")).status == 503
+        assert (await page(web, server)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/page", "/robots.txt", "/feed"])
+@pytest.mark.parametrize(("headers", "rest_s"), [({"Retry_After": "300"}, 300.0), ({}, 1_800.0)])
+async def test_a_host_that_has_had_enough_rests_with_its_feeds_and_its_pages(
+    server: Server, path: str, headers: dict[str, str], rest_s: float
+) -> None:
+    clock = Clock()
+    async with web_for(server, clock) as web:
+        server.scripts["/feed"] = server.scripts[path] = answer(429, b"", **headers)
+        with pytest.raises(FetchError):
+            await (web.fetch_feed(FeedRequest(url=server.url("/feed"))) if path == "/feed" else page(web, server))
+        asked = list(server.paths)
+        error = await failure(web, server, "/other", patience_s=8)
+        assert (error.reason, error.retry_after_s) == ("resting", rest_s)
+        with pytest.raises(FetchError) as caught:
+            await web.fetch_feed(FeedRequest(url=server.url("/other")))
+        assert (caught.value.reason, caught.value.retry_after_s) == ("resting", rest_s)
+        assert server.paths == asked
+        assert asked[-1] == path
+        server.scripts["*"] = answer(body=b"<rss/>")
+        clock.now += rest_s - 29
+        assert isinstance(await web.fetch_feed(FeedRequest(url=server.url("/other"))), Fetched)
 
 
 @pytest.mark.parametrize("path", ["/page", "/robots.txt", "/feed"])
@@ -316,3 +350,28 @@ async def test_feeds_of_one_public_host_come_at_most_two_at_once(
     async with Web(allow=AllowList(), resolver=Names(public_example=[["127.0.0.1"]])) as web:
         await asyncio.gather(*(web.fetch_feed(FeedRequest(url=url)) for _ in range(6)))
     assert server.open_most == 2
+
+
+async def test_feeds_that_wait_for_their_turn_are_not_sent_to_a_host_that_has_had_enough(
+    server: Server, public_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.web.fetch.FEED_GAP_S", 0.0)
+    two_asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def enough(_: Seen, writer: asyncio.StreamWriter) -> None:
+        if server.open_now == 2:
+            two_asked.set()
+        await go_on.wait()
+        writer.write(answer(429, Retry_After="300"))
+
+    server.scripts["/feed"] = enough
+    url = f"http://public.example:{public_port}/feed"
+    async with Web(allow=AllowList(), resolver=Names(public_example=[["127.0.0.1"]]), monotonic=Clock()) as web:
+        feeds = [asyncio.create_task(web.fetch_feed(FeedRequest(url=url))) for _ in range(6)]
+        await two_asked.wait()
+        go_on.set()
+        errors = await asyncio.gather(*feeds, return_exceptions=True)
+    assert [(error.reason, error.retry_after_s) for error in errors if isinstance(error, FetchError)] == [
+        ("status", 300.0)
+    ] * 2 + [("resting", 300.0)] * 4
+    assert server.paths == ["/feed"] * 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import FetchError, ParseError
 from bot.feeds.timing import next_poll, rate_after, rate_in
+from bot.web.headers import RETRY_UNSAID_S
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 FAILING_AFTER = 3
 UNAUTHORISED = (401, 403)
 ASKED_TO_WAIT = (429, 503)
-RETRY_UNSAID_S = 30 * 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from bot.errors import FetchError
 from bot.web.client import DOCUMENT, Answer, Ask, Client, Limits, Turn
 from bot.web.failures import status_error
 from bot.web.guard import AllowList, check_url
-from bot.web.headers import fresh_s, retry_after_s, skew_s, validator
+from bot.web.headers import asked_rest_s, fresh_s, skew_s, validator
 from bot.web.hosts import HostGate, host_key
 from bot.web.robots import PARSED_BYTES, RobotsCache
 
@@ -35,7 +35,9 @@ PROJECT_URL = "https://github.com/wirewatch/wirewatch"
 FEED_GAP_S = 1.0
 FEED_SLOTS = 2
 _NOT_MODIFIED = 304
-_TURNED_AWAY = frozenset({403, 429, 503})
+FEED_REST_WAITED_S = 30.0
+_TURNED_AWAY = frozenset({403, 429})
+_TROUBLE = 500
 _FEED_TYPES = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
@@ -122,12 +124,11 @@ class Web:
         return self._allow.names(configured_url)
 
     def rest_host(self, url: str, rest_s: float) -> None:
-        """Leave the pages of this URL's host alone for so long from now (a Retry-After that the store remembers)."""
+        """Leave this URL's host alone for so long from now, its feeds and its pages (a Retry-After that the store remembers)."""
         try:
-            parsed = URL(url)
+            self._rest(URL(url), rest_s)
         except ValueError:
             return
-        self._pages.rest(self._key(parsed), rest_s)
 
     def page_wait_s(self, url: str) -> float:
         """Return how long a page of this URL's host would wait for its turn now, 0 where it would not."""
@@ -140,7 +141,8 @@ class Web:
         """Return the feed's document, or that it did not change.
 
         Raises:
-            FetchError: with reason, status and retry_after_s; its text names the host only.
+            FetchError: with reason, status and retry_after_s; its text names the host only. resting: nothing was sent, for the host
+                asked for a rest of which over 30 s are left, be it before the call or while this feed waited for its turn.
         """
         url = check_url(request.url, self._allow, limit_chars=self._limits.url_chars)
         private = self.may_be_private(request.url)
@@ -210,8 +212,9 @@ class Web:
     def _feed_turn(self, *, private: bool) -> Turn:
         def turn(url: URL, follows: bool) -> AbstractAsyncContextManager[None]:  # noqa: FBT001  the shape of Turn
             if private and self._allow.names(str(url)):
+                self._feeds.refuse_resting(self._key(url), FEED_REST_WAITED_S)
                 return _at_once(url, follows)
-            return self._feeds.turn(self._key(url), follows=follows)
+            return self._feeds.turn(self._key(url), rest_limit_s=FEED_REST_WAITED_S, follows=follows)
 
         return turn
 
@@ -228,6 +231,7 @@ class Web:
                     self._pages.pace(key, max(self._page_gap_s, rules.crawl_delay_s))
                 if not rules.allow(url):
                     raise _closed_by_robots(url)
+                self._pages.refuse_resting(key, 0.0)  # robots.txt itself may have been answered so
                 yield
 
         return turn
@@ -244,16 +248,19 @@ class Web:
         }
 
     def _heed(self, answer: Answer) -> None:
-        """Let a Retry-After count for the pages of the whole host; for its feeds the store remembers it."""
-        if answer.status in {429, 503}:
-            wait_s = retry_after_s(answer.headers, self._wall())
-            if wait_s:
-                self._pages.rest(self._key(answer.url), wait_s)
+        """Let what one answer asked for count for the whole host, its feeds and its pages; the store remembers it for the next start."""
+        rest_s = asked_rest_s(answer.status, answer.headers, self._wall())
+        if rest_s:
+            self._rest(answer.url, rest_s)
+
+    def _rest(self, url: URL, rest_s: float) -> None:
+        for gate in (self._feeds, self._pages):
+            gate.rest(self._key(url), rest_s)
 
     def _count_strikes(self, answer: Answer) -> None:
         if answer.status in _TURNED_AWAY:
             self._pages.strike(self._key(answer.url))
-        else:
+        elif answer.status < _TROUBLE:  # a server's own trouble says nothing of whether we are welcome
             self._pages.forgive(self._key(answer.url))
 
     def _status_error(self, answer: Answer) -> FetchError:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RETRY_AFTER_LIMIT_S = 7 * 86_400.0
+RETRY_UNSAID_S = 30 * 60.0
 _FRESH_LIMIT_S = 365 * 86_400.0
 _MAX_AGE = re.compile(r'(?:^|,)\s*max-age\s*=\s*"?([0-9]{1,12})"?\s*(?=,|$)', re.IGNORECASE)
 _NO_STORE = re.compile(r"(?:^|,)\s*no-(?:store|cache)\s*(?=,|$)", re.IGNORECASE)
@@ -55,6 +56,16 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
         return None
     date = timestamp_for(headers.get("Date"))
     return _clamped(until - (now if date is None else date), RETRY_AFTER_LIMIT_S)
+
+
+def asked_rest_s(status: int, headers: Mapping[str, str], now: float) -> float:
+    """Return for how long the whole host is to be left alone after this answer, 0 where nothing is asked; a bare 429 means half an hour."""
+    if status not in {429, 503}:
+        return 0.0
+    said_s = retry_after_s(headers, now)
+    if said_s is None:
+        return RETRY_UNSAID_S if status == 429 else 0.0  # noqa: PLR2004  too many requests
+    return said_s
 
 
 def skew_s(headers: Mapping[str, str], now: float) -> float | None:

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from yarl import URL
 
 STRIKES = 2
-STRIKE_REST_S = 86_400.0
+STRIKE_REST_S = 6 * 3_600.0
 _KEPT_HOSTS = 4_096
 
 
 @dataclass(slots=True)
 class _Host:
-    """door: one at a time waits at the front, the others behind it in order. Times are the gate's clock."""
+    """door: one at a time waits at the front, the others behind it in order. Times are the gate's clock.
+
+    hurried: those who wait, by the longest rest they would wait for.
+    """
 
     slots: asyncio.Semaphore
     gap_s: float
@@ -35,6 +38,7 @@ class _Host:
     users: int = 0
     waiting: int = 0
     strikes: int = 0
+    hurried: dict[asyncio.Timeout, float] = field(default_factory=dict)
 
 
 class HostGate:
@@ -62,23 +66,34 @@ class HostGate:
         return self._pause_s(known) + known.waiting * known.gap_s
 
     @asynccontextmanager
-    async def turn(self, host: str, *, patience_s: float | None = None, follows: bool = False) -> AsyncIterator[None]:
+    async def turn(
+        self, host: str, *, patience_s: float | None = None, rest_limit_s: float | None = None, follows: bool = False
+    ) -> AsyncIterator[None]:
         """Wait for the host's turn and hold it for the block.
 
-        patience_s: the longest acceptable wait, None: any. follows: a redirect inside the same host goes on without a further pause.
+        patience_s: the longest acceptable wait, None: any. rest_limit_s: the longest rest that is waited for, None: any; one that begins
+        during the wait counts too. follows: a redirect inside the same host goes on without a further pause.
 
         Raises:
-            FetchError: resting; with retry_after_s, at once where the wait is known to be longer than the patience.
+            FetchError: resting; with retry_after_s, at once where the wait is known to be longer than the patience, or a rest
+                than its limit.
         """
         known = self._known(host)
         if not follows:
             self._refuse_if_longer(host, patience_s)
+            self.refuse_resting(host, rest_limit_s)
         known.users += 1
         try:
             try:
-                async with asyncio.timeout(patience_s):
-                    await self._pass(known, follows=follows)
+                async with asyncio.timeout(patience_s) as wait:
+                    if rest_limit_s is not None:
+                        known.hurried[wait] = rest_limit_s
+                    try:
+                        await self._pass(known, follows=follows)
+                    finally:
+                        known.hurried.pop(wait, None)
             except TimeoutError:
+                self.refuse_resting(host, rest_limit_s)
                 raise _resting(host, max(self.wait_s(host), 1.0)) from None
             try:
                 yield
@@ -92,13 +107,16 @@ class HostGate:
         known = self._known(host)
         until = self._monotonic() + rest_s
         known.rest_until = until if known.rest_until is None else max(known.rest_until, until)
+        for wait, limit_s in known.hurried.items():
+            if known.rest_until - self._monotonic() > limit_s and not wait.expired():
+                wait.reschedule(0.0)
 
     def pace(self, host: str, gap_s: float) -> None:
         """Give this host a pause of its own (a crawl delay; 0 for what the operator named); it counts from the last start on."""
         self._known(host).gap_s = gap_s
 
     def strike(self, host: str) -> None:
-        """Note that the host turned a request away; the second time in a row it rests for a day."""
+        """Note that the host turned a request away; the second time in a row it rests for six hours."""
         known = self._known(host)
         known.strikes += 1
         if known.strikes >= STRIKES:
@@ -109,6 +127,19 @@ class HostGate:
         """Note that the host answered properly: strikes count in a row."""
         if host in self._hosts:
             self._hosts[host].strikes = 0
+
+    def refuse_resting(self, host: str, rest_limit_s: float | None) -> None:
+        """Refuse where the host rests for longer than this; None: never.
+
+        Raises:
+            FetchError: resting; retry_after_s is the rest that is left.
+        """
+        known = self._hosts.get(host)
+        if known is None or known.rest_until is None or rest_limit_s is None:
+            return
+        rest_s = known.rest_until - self._monotonic()
+        if rest_s > rest_limit_s:
+            raise _resting(host, rest_s)
 
     def _refuse_if_longer(self, host: str, patience_s: float | None) -> None:
         wait_s = self.wait_s(host)
