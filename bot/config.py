@@ -6,7 +6,7 @@ Every fault is collected, none stops the others: file, key, value, what is allow
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -237,14 +237,16 @@ def _actors(top: Table) -> tuple[Actor, ...]:
 
 def _watches(top: Table, actors: tuple[Actor, ...]) -> tuple[Watch, ...]:
     read = list(_declared_watches(top.tables("watches")))
+    # All at once, since the actors are written out anew for each Matcher; the id says which watch a fault belongs to.
+    queries = [replace(watch, id=place) for place, (_, watch) in enumerate(read) if watch.query]
+    faults = {watch.id: str(error) for watch, error in Matcher.compile(queries, actors, forms={}).faults}
     names = set()
-    for table, watch in read:
+    for place, (table, watch) in enumerate(read):
         if watch.name.casefold() in names:
             table.fault("name", watch.name, "this watch is declared twice: give each a name of its own")
         names.add(watch.name.casefold())
-        if watch.query:
-            for _, error in Matcher.compile((watch,), actors, forms={}).faults:
-                table.fault("query", watch.query, str(error))
+        if place in faults:
+            table.fault("query", watch.query, faults[place])
     return tuple(watch for _, watch in read)
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.config import Config, config_in, config_path, load_config, warnings_for
 from bot.errors import ConfigError
+from bot.reading.matcher import Matcher
 from bot.toml_table import duration_s, shown_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.model import Actor, Watch, WordForm
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
@@ -106,6 +113,24 @@ def test_a_fault_names_its_key_its_value_and_what_is_allowed(tmp_path: Path, tex
 def test_every_fault_is_found_at_once_and_none_hides_another(tmp_path: Path) -> None:
     text = '[fetch]\ninterval = "x"\nhost_gap = "y"\n[alerts]\nper = "z"\n[[feeds]]\nurl = "http://a.example/"\nfoo = 1'
     assert len(faults(tmp_path, text)) == 4
+
+
+def test_all_queries_are_compiled_at_once_and_each_fault_names_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[int] = []
+    inner = Matcher.compile
+
+    def counted(watches: Sequence[Watch], actors: Sequence[Actor], **more: dict[str, Sequence[WordForm]]) -> Matcher:
+        compiled.append(len(watches))
+        return inner(watches, actors, forms=more["forms"])
+
+    monkeypatch.setattr(Matcher, "compile", counted)
+    queries = ["word", "word OR", "", "word OR", "actor:Nobody", "other"]
+    text = "".join(f'[[watches]]\nname = "W{n}"\nquery = "{query}"\n' for n, query in enumerate(queries))
+    found = faults(tmp_path, text)
+    assert [fault.split(" = ")[0] for fault in found] == [f"watches[{place}].query" for place in (3, 2, 4, 5)]
+    assert compiled == [5]
 
 
 def test_twins_are_faults(tmp_path: Path) -> None:
