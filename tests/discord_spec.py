@@ -42,6 +42,7 @@ _ALLOWED: Final = [
     (re.compile(route), re.compile(f"^{place}$"))
     for route, place in (
         (_COMMANDS, r"\$\[\d+\]\.nsfw"),
+        (_SEND, _IN_MESSAGE + r"\.embeds\[\d+\]\.flags"),
         (_SEND, _IN_MESSAGE + r"\.attachments\[\d+\]\.id"),
         (_SEND, _IN_MESSAGE + r"\.allowed_mentions\.(roles|users)\[\d+\]"),
         (_SEND, _IN_MESSAGE + r"\.message_reference\.(message_id|channel_id|guild_id)"),
@@ -67,7 +68,11 @@ class Spec:
     def __init__(self, document: JSON) -> None:
         self.document = copy.deepcopy(document)
         for name, schema in self.document["components"]["schemas"].items():
-            if "Request" in name and schema.get("type") == "object" and "properties" in schema:
+            if (
+                ("Request" in name or name.startswith("RichEmbed"))
+                and schema.get("type") == "object"
+                and "properties" in schema
+            ):
                 schema.setdefault("additionalProperties", False)
         self._registry: Registry[Any] = Registry().with_resource(
             _URI, Resource.from_contents(self.document, default_specification=DRAFT202012)
