@@ -54,13 +54,21 @@ class Engine:
     fetching: Fetching
 
     async def declare(self, config: Config) -> None:
-        """Bring what is declared into the store and what is watched into the matcher; also on a reload."""
-        if config.fetch != self.fetching:
-            await self._renew_web(config.fetch)
-        await self._remember_rests()
+        """Bring what is declared into the store and what is watched into the matcher; also on a reload.
+
+        What may fail comes first, so that a reload is taken whole or not at all: word forms (which the store then knows), the store.
+        """
+        workers = self.pipeline.workers
+        await word_forms_for(config.watches, config.languages, store=self.store, workers=workers)
         await self.store.declare(
             feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
         )
+        before, self.fetching = self.fetching, config.fetch
+        if web_keys(before) != web_keys(config.fetch):
+            await self._renew_web()
+        await self._remember_rests()
+        if before != config.fetch:
+            await self._wake_feeds()
         self.scheduler.deliverer = replace(self.scheduler.deliverer, late_after_s=config.late_after_s)
         self.pipeline.habits = habits_for(config, baseline=self.pipeline.habits.baseline)
         self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, config.languages)
@@ -73,11 +81,16 @@ class Engine:
             if feed.host_rest_until_at and feed.host_rest_until_at > now:
                 self.pipeline.web.rest_host(feed.url, (feed.host_rest_until_at - now).total_seconds())
 
-    async def _renew_web(self, fetching: Fetching) -> None:
+    async def _renew_web(self) -> None:
         # A pooled connection that an entry of allow_private once permitted must not outlive that entry.
-        old, self.pipeline.web = self.pipeline.web, await web_for(fetching).__aenter__()
-        self.fetching = fetching
+        old, self.pipeline.web = self.pipeline.web, await web_for(self.fetching).__aenter__()
         await old.__aexit__(None, None, None)
+
+    async def _wake_feeds(self) -> None:
+        """Ask at once the feeds for which other rules of fetching may change something: those that fail, and private ones."""
+        private = self.pipeline.web.may_be_private
+        feeds = await self.store.feeds()
+        await self.store.wake_feeds([feed.id for feed in feeds if feed.fail_count or private(feed.url)])
 
 
 @asynccontextmanager
@@ -119,6 +132,11 @@ async def open_engine(
 def web_for(fetching: Fetching) -> Web:
     """Return the guarded client that these keys describe, not yet open."""
     return Web(allow=fetching.allow_private, contact=fetching.contact, page_gap_s=fetching.host_gap_s)
+
+
+def web_keys(fetching: Fetching) -> tuple[object, ...]:
+    """Return the keys that a client is made from: where they change, it is renewed."""
+    return fetching.allow_private, fetching.contact, fetching.host_gap_s
 
 
 def habits_for(config: Config, *, baseline: bool) -> Habits:
@@ -257,10 +275,13 @@ async def _reload_on(
         await hangup.wait()
         hangup.clear()
         try:
-            fresh = load()
+            fresh = await asyncio.to_thread(load)
             await engine.declare(fresh)
         except WireError as error:
             say(f"not reloaded, the old configuration stays in force: {error}")
+        except Exception as error:  # a reload that breaks must not be the last one
+            log.exception("event=reload_broke")
+            say(f"the reload broke ({type(error).__name__}): see the log, and send SIGHUP again")
         else:
             say(f"reloaded: {size_of(fresh)}")
             if fresh.store_path != store_path:

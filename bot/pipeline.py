@@ -50,6 +50,7 @@ EXTRACTING_S = 0.5
 SLOW_FOR = timedelta(seconds=30)
 SLOW = "its host is slow just now"
 QUEUED = "its page is still to be read"
+SURFACED = timedelta(days=1)
 PAGE_GIVEN_UP_AFTER = timedelta(days=1)
 ARTICLE_CHARS = 200_000
 LONG_CHARS = 20_000
@@ -167,6 +168,12 @@ class Pipeline:
         entries = sort_entries(parsed.items, keys, await self.store.known(feed.id, keys, now=at))
         if feed.subscribed_at is None and self.habits.baseline:
             entries = replace(entries, new=tuple(replace(entry, to_read=False) for entry in entries.new))
+        elif (
+            feed.subscribed_at and parsed.cut
+        ):  # of a document that was cut, old entries surface when newer ones leave it
+            old_at = feed.subscribed_at - SURFACED
+            new = [replace(one, to_read=not (one.entry.published_at or at) < old_at) for one in entries.new]
+            entries = replace(entries, new=tuple(new))
         edited = [replace(one, to_read=await self._says_something_new(one)) for one in entries.edited]
         return replace(entries, edited=tuple(edited))
 
@@ -279,7 +286,7 @@ class Pipeline:
 
     async def _commit(self, item: Item, tried: PageTry, *, late: str) -> None:
         read_at = self.clock()
-        late = late.format(minutes=max(1, round((read_at - item.first_seen_at).total_seconds() / 60)))
+        late = late.format(minutes=max(1, round((read_at - since(item)).total_seconds() / 60)))
         watching = self.watching
         chosen, article, matches = await self._without_stalling(item, tried, read_text, item, tried, watching, read_at)
         if tried.page and chosen.again:  # a consent page, a login, another page: the article may come yet
@@ -319,8 +326,11 @@ class Pipeline:
         if not tried.again:
             return None
         wait_s = tried.wait_s if tried.wait_s is not None else PAGE_AGAIN_S[min(max(tries, 1), len(PAGE_AGAIN_S)) - 1]
-        at = self.clock() + timedelta(seconds=wait_s * (1 + 0.1 * self.chance()))
-        return at if at <= item.first_seen_at + PAGE_GIVEN_UP_AFTER else None
+        now, end_at = self.clock(), since(item) + PAGE_GIVEN_UP_AFTER
+        at = min(
+            now + timedelta(seconds=wait_s * (1 + 0.1 * self.chance())), end_at
+        )  # the last try is at the end of the day
+        return at if now < end_at else None
 
 
 def read_text(item: Item, tried: PageTry, watching: Watching, read_at: datetime) -> tuple[Chosen, Article, Matches]:
@@ -335,6 +345,11 @@ async def stop_task(task: asyncio.Task[PageTry]) -> None:
     if not task.done():
         task.cancel()
         await asyncio.wait({task})
+
+
+def since(item: Item) -> datetime:
+    """Return when an item became what it is: when it was first seen, or last edited."""
+    return item.edited_at or item.first_seen_at
 
 
 def article_for(item: Item, chosen: Chosen, page: PageText | None, read_at: datetime) -> Article:
