@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.feeds.identity import believable, body_hash, canonical_link, items_hash, keys_for, sort_entries
@@ -174,6 +174,7 @@ def test_different_addresses_stay_different() -> None:
 
 
 @given(st.text(max_size=60))
+@example(" ?")
 @settings(max_examples=100, deadline=None)
 def test_the_canonical_form_is_final(url: str) -> None:
     once = canonical_link("https://example.org/" + url)

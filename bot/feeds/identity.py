@@ -46,7 +46,7 @@ def canonical_link(url: str) -> str:
         return url.strip()
     query = "&".join(part for part in parts.query.split("&") if part and not _TRACKING.match(part.partition("=")[0]))
     named_port = f":{port}" if port and port not in _DEFAULT_PORTS.values() else ""
-    return urlunsplit(("https", host + named_port, parts.path or "/", query, ""))
+    return urlunsplit(("https", host + named_port, parts.path or "/", query, "")).strip()
 
 
 def body_hash(body: bytes) -> bytes:
