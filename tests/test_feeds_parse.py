@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -209,6 +209,58 @@ def test_of_a_huge_document_the_first_thousand_items_are_read() -> None:
     feed = parse_feed(rss("".join(f"<item><guid>{n}</guid><title>T{n}</title></item>" for n in range(1_200))))
     assert [item.guid for item in feed.items] == [str(n) for n in range(1_000)]
     assert feed.problems == ("Only the first 1,000 items were read.",)
+
+
+def dated(form: str, number: int, at: datetime | None) -> str:
+    """Return an entry of one format, with a date in its own way."""
+    text = "" if at is None else at.isoformat() if form != "rss" else at.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    return {
+        "rss": f"<item><guid>{number}</guid><title>{number}</title>" + (text and f"<pubDate>{text}</pubDate>"),
+        "rdf": f'<item rdf:about="{number}"><title>{number}</title>' + (text and f"<dc:date>{text}</dc:date>"),
+        "atom": f"<entry><id>{number}</id><title>{number}</title>"
+        + (text and f"<updated>2030-01-01T00:00:00Z</updated><published>{text}</published>"),
+        "json": json.dumps({"id": str(number), "title": str(number), "date_published": text}),
+    }[form] + {"rss": "</item>", "rdf": "</item>", "atom": "</entry>", "json": ""}[form]
+
+
+def document(form: str, dates: list[datetime | None]) -> bytes:
+    entries = [dated(form, number, at) for number, at in enumerate(dates)]
+    if form == "json":
+        return f'{{"version": "https://jsonfeed.org/version/1.1", "items": [{",".join(entries)}]}}'.encode()
+    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+    head, tail = {
+        "rss": ('<rss version="2.0"><channel><title>Port</title>', "</channel></rss>"),
+        "rdf": (
+            f'<rdf:RDF xmlns:rdf="{rdf}" xmlns="http://purl.org/rss/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/">',
+            "</rdf:RDF>",
+        ),
+        "atom": (f'<feed xmlns="{ATOM}"><title>Port</title>', "</feed>"),
+    }[form]
+    return (head + "\n".join(entries) + tail).encode()
+
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("form", ["rss", "rdf", "atom", "json"])
+def test_of_a_document_that_is_too_long_the_newest_are_read_in_its_order(form: str) -> None:
+    oldest_first: list[datetime | None] = [START + timedelta(hours=number) for number in range(1_300)]
+    feed = parse_feed(document(form, oldest_first))
+    assert [item.title for item in feed.items] == [str(number) for number in range(300, 1_300)]
+    assert (feed.cut, feed.problems) == (True, ("Only the newest 1,000 items were read.",))
+    newest_first = parse_feed(document(form, oldest_first[::-1]))
+    assert [item.title for item in newest_first.items] == [str(number) for number in range(1_000)]
+    assert (newest_first.cut, newest_first.problems) == (True, ("Only the first 1,000 items were read.",))
+    whole = parse_feed(document(form, oldest_first[:1_000]))
+    assert (len(whole.items), whole.cut, whole.problems) == (1_000, False, ())
+
+
+@pytest.mark.parametrize("form", ["rss", "rdf", "atom", "json"])
+@pytest.mark.parametrize(("undated", "first"), [(110, 110), (111, 0)])
+def test_one_entry_in_ten_may_lack_a_date_and_is_then_taken_for_old(form: str, undated: int, first: int) -> None:
+    dates = [None] * undated + [START + timedelta(hours=number) for number in range(1_100 - undated)]
+    titles = [int(item.title) for item in parse_feed(document(form, dates)).items]
+    assert titles == ([*range(10), *range(first, 1_100)] if first else [*range(1_000)])
 
 
 def test_skipped_hours_and_days_are_read() -> None:

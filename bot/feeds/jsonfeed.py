@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.errors import ParseError
 from bot.feeds.dates import instant_in
 from bot.feeds.links import absolute_link
+from bot.feeds.newest import cut_problem, places_to_read
 from bot.feeds.plaintext import line_in, text_in, title_from, visible
 from bot.model import FeedHints, FeedItem, ParsedFeed
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _VERSION = re.compile(r'"version"\s*:\s*"https?:\\?/\\?/(?:www\.)?jsonfeed\.org')
 _TYPES = {"application/feed+json", "application/json"}
@@ -46,10 +50,15 @@ def parse_json_feed(text: str, *, base_url: str, limit_items: int) -> ParsedFeed
         )
     base = absolute_link(_text(feed, "feed_url"), base_url) or base_url
     home = absolute_link(_text(feed, "home_page_url"), base)
-    problems = [f"Only the first {limit_items:,} items were read."] if len(items) > limit_items else []
-    entries = [item for item in items[:limit_items] if isinstance(item, dict)]
-    if len(entries) < min(len(items), limit_items):
+    problems = []
+    entries = [item for item in items if isinstance(item, dict)]
+    if len(entries) < len(items):
         problems.append("Some items are not objects and were left out.")
+    cut = len(entries) > limit_items
+    if cut:
+        places = places_to_read([_date_in(entry) for entry in entries], limit_items)
+        problems.append(cut_problem(places, limit_items))
+        entries = [entries[place] for place in places]
     hubs = [_text(hub, "url") for hub in _list(feed, "hubs") if isinstance(hub, dict)]
     return ParsedFeed(
         title=line_in(_text(feed, "title")),
@@ -58,7 +67,12 @@ def parse_json_feed(text: str, *, base_url: str, limit_items: int) -> ParsedFeed
         items=tuple(_item_in(entry, base or home, _author_in(feed)) for entry in entries),
         hints=FeedHints(hub=next((hub for hub in (absolute_link(hub, "") for hub in hubs) if hub), "")),
         problems=tuple(problems),
+        cut=cut,
     )
+
+
+def _date_in(entry: dict[str, Any]) -> datetime | None:
+    return instant_in(_text(entry, "date_published")) or instant_in(_text(entry, "date_modified"))
 
 
 def _item_in(entry: dict[str, Any], base_url: str, feed_author: str) -> FeedItem:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from xml.sax import SAXParseException
 
@@ -19,11 +21,13 @@ from bot.feeds.dates import instant_in
 from bot.feeds.encoding import decode_document
 from bot.feeds.jsonfeed import looks_like_json, parse_json_feed
 from bot.feeds.links import absolute_link
+from bot.feeds.newest import cut_problem, places_to_read
 from bot.feeds.plaintext import line_in, text_in, title_from, visible
 from bot.model import FeedHints, FeedItem, ParsedFeed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
 LIMIT_ITEMS = 1_000
 _HEAD_CHARS = 65_536
@@ -41,6 +45,10 @@ _HTML = re.compile(r"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
 _ITEM = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)[\s>]", re.IGNORECASE)
 _PREFIXED_ITEM = re.compile(r"<([A-Za-z_][\w.-]*):(?:item|entry)[\s>]", re.IGNORECASE)
 _ENTITY = re.compile(r"""<!ENTITY\s+(%\s+)?[^\s"'>]+\s+(?:(SYSTEM|PUBLIC)\b|"([^"]*)"|'([^']*)')""")
+_ITEM_END = re.compile(r"</(?:[\w.-]+:)?(?:item|entry)\s*>", re.IGNORECASE)
+_DATE = re.compile(
+    r"<(?:[\w.-]+:)?(?:(pubDate|published|date|issued|created)|updated|modified)(?:\s[^<>]{0,200})?>\s*(?:<!\[CDATA\[)?([^<\]]{1,80})"
+)
 _LINK_TAG = re.compile(r"<link\s[^>]{0,1000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _FEED_TYPES = {"application/rss+xml", "application/atom+xml", "application/rdf+xml", "application/feed+json"}
@@ -50,6 +58,8 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 def parse_feed(body: bytes, *, content_type: str | None = None, base_url: str = "") -> ParsedFeed:
     """Return what an RSS, RDF, Atom, CDF or JSON Feed document says; at most 1,000 items, in document order.
+
+    Of a longer one the newest are read where its dates tell, else the first; it is then marked as cut.
 
     content_type: the HTTP header as received. base_url: where the document came from; links are resolved against it, guids never.
 
@@ -67,6 +77,7 @@ def parse_feed(body: bytes, *, content_type: str | None = None, base_url: str = 
     _refuse_page(text, base_url)
     _refuse_entities(text[:_HEAD_CHARS])
     text, problems = _within_limit(text)
+    cut = bool(problems)
     document = _read_stubbornly(text)
     if not document.entries and not _ROOT.search(text):
         raise ParseError(
@@ -77,7 +88,7 @@ def parse_feed(body: bytes, *, content_type: str | None = None, base_url: str = 
         problems.append(
             f"The document is not well-formed ({_fault_in(document.bozo_exception)}); it was read as far as it goes."
         )
-    return _feed_in(document, text, base_url, problems)
+    return replace(_feed_in(document, text, base_url, problems), cut=cut)
 
 
 def _read_stubbornly(text: str) -> Any:  # noqa: ANN401 - feedparser has no types
@@ -137,15 +148,23 @@ def _refuse_entities(head: str) -> None:
 
 
 def _within_limit(text: str) -> tuple[str, list[str]]:
-    """Cut the document before its 1,001st item, so that a huge one costs no more than a large one."""
-    starts = (hit for number, hit in enumerate(_ITEM.finditer(text)) if number == LIMIT_ITEMS)
-    surplus = next(starts, None)
-    if surplus is None:
+    """Leave out all but 1,000 items before anything is parsed, so that a huge document costs no more than a large one."""
+    starts = [hit.start() for hit in _ITEM.finditer(text)]
+    if len(starts) <= LIMIT_ITEMS:
         return text, []
+    last = _ITEM_END.search(text, starts[-1])
+    items = [text[start:end] for start, end in pairwise([*starts, last.end() if last else len(text)])]
+    places = places_to_read([_date_in(item) for item in items], LIMIT_ITEMS)
     root = _ROOT.search(text)
     name = re.split(r"[\s>/]", root[0][1:])[0] if root else "rss"
     ends = f"</channel></{name}>" if name.lower() == "rss" else f"</{name}>"
-    return text[: surplus.start()] + ends, [f"Only the first {LIMIT_ITEMS:,} items were read."]
+    return text[: starts[0]] + "".join(items[place] for place in places) + ends, [cut_problem(places, LIMIT_ITEMS)]
+
+
+def _date_in(item: str) -> datetime | None:
+    """Return when an item was published, else when it was updated, read from its markup."""
+    hits = sorted(_DATE.findall(item), key=lambda hit: not hit[0])
+    return next((at for _, written in hits if (at := instant_in(written))), None)
 
 
 def _feed_in(document: Any, text: str, base_url: str, problems: list[str]) -> ParsedFeed:  # noqa: ANN401 - feedparser has no types
