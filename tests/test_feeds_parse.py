@@ -256,11 +256,11 @@ def test_of_a_document_that_is_too_long_the_newest_are_read_in_its_order(form: s
 
 
 @pytest.mark.parametrize("form", ["rss", "rdf", "atom", "json"])
-@pytest.mark.parametrize(("undated", "first"), [(110, 110), (111, 0)])
-def test_one_entry_in_ten_may_lack_a_date_and_is_then_taken_for_old(form: str, undated: int, first: int) -> None:
+@pytest.mark.parametrize(("undated", "by_date"), [(110, True), (111, False)])
+def test_one_entry_in_ten_may_lack_a_date_and_is_then_taken_for_new(form: str, undated: int, *, by_date: bool) -> None:
     dates = [None] * undated + [START + timedelta(hours=number) for number in range(1_100 - undated)]
     titles = [int(item.title) for item in parse_feed(document(form, dates)).items]
-    assert titles == ([*range(10), *range(first, 1_100)] if first else [*range(1_000)])
+    assert titles == ([*range(110), *range(210, 1_100)] if by_date else [*range(1_000)])
 
 
 def test_skipped_hours_and_days_are_read() -> None:
