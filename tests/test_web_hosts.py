@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -201,6 +201,7 @@ VALUES = st.one_of(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the first run builds tables of characters
 @given(st.dictionaries(NAMES, VALUES))
 def test_any_header_gives_a_sane_number_or_nothing(headers: dict[str, str]) -> None:
     assert 0 <= fresh_s(headers) <= 365 * 86_400
