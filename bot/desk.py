@@ -50,10 +50,11 @@ def article_in(record: Mapping[str, object]) -> Article:
 
 
 def match_record(record_id: object, found: Matches) -> dict[str, object]:
-    """Return the contract's `match` record."""
+    """Return the contract's `match` record; its matches by start, then longest first, those of the title before those of the text."""
+    matches = sorted(found.matches, key=lambda match: (match.start, -match.end, match.field == "text"))
     return {
         "id": record_id,
-        "matches": [match_row(match) for match in found.matches],
+        "matches": [match_row(match) for match in matches],
         "why_not": [{"watch": why.watch, "actor": why.actor, "reason": why.reason} for why in found.why_not],
     }
 

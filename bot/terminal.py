@@ -225,7 +225,10 @@ def print_matches(console: Console, found: Matches, texts: dict[str, str]) -> No
         before, after = _around(match, texts[match.field])
         who = match.watch or match.actor or ""
         line = (
-            Text(f"{plain(who)}: ", style="bold") + Text(before) + Text(match.text, style="bold reverse") + Text(after)
+            Text(f"{plain(who)}: ", style="bold")
+            + Text(before)
+            + Text(flat(match.text), style="bold reverse")
+            + Text(after)
         )
         _line(console, line)
         detail = f"  {match.field} {match.start}–{match.end} · {rule_text(match.rule, match.alias, match.text)}"

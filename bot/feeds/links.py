@@ -13,7 +13,10 @@ _BLANKS = re.compile(r"[\t\r\n\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-
 
 
 def absolute_link(written: str, base_url: str) -> str:
-    """Return an http(s) link with a host, resolved against the base where it is relative, else "". Blanks inside become %20."""
+    """Return an http(s) link with a host, resolved against the base where it is relative, else "". Blanks inside become %20.
+
+    User name and password are cut: in "https://www.bbc.co.uk@evil.example/" they only disguise where the link leads.
+    """
     link = _BLANKS.sub("", written).strip()
     if "&amp;" in link:
         link = html.unescape(link)
@@ -28,11 +31,12 @@ def absolute_link(written: str, base_url: str) -> str:
         return ""
     if parts.scheme.lower() not in {"http", "https"} or not host:
         return ""
-    return link.replace(" ", "%20")
+    authority = parts.netloc
+    return link.replace(authority, authority.rpartition("@")[2], 1).replace(" ", "%20")
 
 
 def without_credentials(url: str) -> str:
     """Return the address as it may be shown: without user name and password."""
     scheme, separator, rest = url.partition("://")
-    authority, slash, tail = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{tail}"
+    end = next((at for at, char in enumerate(rest) if char in "/?#"), len(rest))
+    return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
