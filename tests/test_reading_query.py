@@ -104,6 +104,23 @@ PARTNER = "This bracket has no partner."
         ("", "There is nothing to look for.", "", "sanctions"),
         ("rain ()", "There is nothing between these brackets.", "()", ""),
         ("C++", "Only `c` is left of this word.", "C++", ""),
+        ("(a", PARTNER, "(", ""),
+        ("a)", PARTNER, ")", ""),
+        ("a OR", "OR needs something on both sides.", "OR", ""),
+        ("a AND OR b", "AND needs something on both sides.", "AND", ""),
+        ("(a AND b) NEAR/5 c", NEAR_JOINS, "(a AND b)", ""),
+        ("a NEAR/5 -b", NEAR_JOINS, "-", ""),
+        ("-a", NOTHING, "-a", ""),
+        ("NOT (a OR b)", NOTHING, "NOT (a OR b)", ""),
+        ("a OR NOT b", OPEN, "NOT b", ""),
+        ("aa*bb", STAR, "*", "aa"),
+        ("aa**", STAR, "*", "aa"),
+        ("rain NOT NOT snow", "Two negations cancel each other.", "NOT NOT", "rain snow"),
+        ("--rain", "Two negations cancel each other.", "--", "rain"),
+        ("title:(aa OR -bb)", OPEN, "-bb", "title:aa"),
+        ("aa&&bb", OPERATORS, "&&", "aa AND bb"),
+        ("aa|bb", OPERATORS, "|", "aa OR bb"),
+        ("NEAR/5*", NEAR_NUMBER, "NEAR/5*", ""),
     ],
 )
 def test_a_fault_says_what_where_and_what_instead(query: str, what: str, place: str, instead: str) -> None:
@@ -114,7 +131,8 @@ def test_a_fault_says_what_where_and_what_instead(query: str, what: str, place: 
 def test_limits_are_told_with_the_count() -> None:
     assert fault("x" * 1001).what == "A query may have 1000 characters; this one has 1001."
     assert fault(" ".join(f"w{n}" for n in range(65))).what == "A query may have 64 terms; this one has 65."
-    assert "8 deep" in fault("(" * 9 + "rain" + ")" * 9).what
+    deep = fault("(" * 11 + 'rain "(("' + ")" * 11)
+    assert deep.what == "Brackets may be nested 8 deep; here they are 11 deep."
     assert fault("(" * 1000).what
 
 

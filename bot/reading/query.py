@@ -112,6 +112,7 @@ class _Parser:
         self.now = next(self.tokens)
         self.depth = 0
         self.terms = 0
+        self.single: QueryError | None = None
 
     def fault(self, what: str, start: int, end: int, *, why: str = "", instead: str = "") -> QueryError:
         return QueryError(what, query=self.query, start=start, end=end, why=why, instead=instead)
@@ -137,6 +138,8 @@ class _Parser:
             )
         if not must_occur(root):
             self.refuse_open(root)
+        if self.single is not None:
+            raise self.single
         return root
 
     def without(self, token: Token) -> str:
@@ -171,7 +174,10 @@ class _Parser:
         if not self.at(*_ATOM_STARTS):
             if self.at("NOT", "-"):
                 raise self.fault(
-                    "Two negations cancel each other.", operator.start, self.now.end, instead=self.without(self.now)
+                    "Two negations cancel each other.",
+                    operator.start,
+                    self.now.end,
+                    instead=self.query[: operator.start] + self.query[self.now.end :].lstrip(),
                 )
             raise self.fault(f"{_name(operator)} needs something after it.", operator.start, operator.end)
         return Not(self.read_near(), (operator.start, self.now.start))
@@ -211,7 +217,11 @@ class _Parser:
     def read_bracket(self, opened: Token) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise self.fault(f"Brackets may be nested {MAX_DEPTH} deep; this is the next.", opened.start, opened.end)
+            raise self.fault(
+                f"Brackets may be nested {MAX_DEPTH} deep; here they are {_depth(self.query)} deep.",
+                opened.start,
+                opened.end,
+            )
         if self.at("end"):
             instead = self.query[: opened.start].rstrip("( ")
             raise self.fault("This bracket has no partner.", opened.start, opened.end, instead=instead)
@@ -278,8 +288,9 @@ class _Parser:
     def read_term(self, token: Token) -> Node:
         self.terms += 1
         folded = fold_term(token.text)
-        if len(folded) == 1 and folded.isalnum() and not has_shared(folded):
-            raise self.fault(
+        if self.single is None and len(folded) == 1 and folded.isalnum() and not has_shared(folded):
+            # Told only where all else reads: of a query such as `a OR` the letter is the lesser fault.
+            self.single = self.fault(
                 f"Only `{folded.decode()}` is left of this word.",
                 token.start,
                 token.end,
@@ -299,16 +310,52 @@ class _Parser:
 
     def refuse_open(self, root: Node) -> NoReturn:
         """Refuse a query, or a side of its OR, that names nothing that must occur."""
-        if not isinstance(root, Or):
+        opened = _half_open(root)
+        if opened is None:
             raise self.fault(_NOTHING, 0, len(self.query), instead=f"sanctions {root}")
-        start, end = _place(next(side for side in root.nodes if not must_occur(side)))
-        closed = [side for side in root.nodes if must_occur(side)]
+        start, end = _place(next(side for side in opened.nodes if not must_occur(side)))
         raise self.fault(
             "One side of OR has no word that must occur, so nearly everything would match.",
             start,
             start + len(self.query[start:end].rstrip(" )")),
-            instead=str(_joined(Or, closed)) if closed else "",
+            instead=str(_closed(root)) if any(map(must_occur, opened.nodes)) else "",
         )
+
+
+def _half_open(node: Node) -> Or | None:
+    """Return the OR by whose side a tree has nothing that must occur; None where that is not for an OR."""
+    match node:
+        case Or():
+            return node
+        case Scoped():
+            return _half_open(node.node)
+        case And():
+            return next((found for child in node.nodes if (found := _half_open(child))), None)
+        case _:
+            return None
+
+
+def _closed(node: Node) -> Node:
+    """Return a tree without those sides of an OR that have nothing that must occur, where others have."""
+    match node:
+        case Or():
+            kept = [side for side in node.nodes if must_occur(side)]
+            return _joined(Or, kept) if kept else node
+        case Scoped():
+            return Scoped(node.scope, _closed(node.node))
+        case And():
+            return _joined(And, [_closed(child) for child in node.nodes])
+        case _:
+            return node
+
+
+def _depth(query: str) -> int:
+    """Return how deep the brackets of a query are nested, those in quotation marks left out."""
+    deepest = depth = 0
+    for char in re.sub(r'"[^"]*"', "", query):
+        depth += (char == "(") - (char == ")")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _name(operator: Token) -> str:

@@ -13,7 +13,7 @@ TermMode = Literal["word", "exact", "prefix"]
 FilterName = Literal["source", "lang"]
 FieldScope = Literal["title", "text"]
 
-WORD = re.compile(r"[^\W_](?:[\w.'’&+#/-]|[\u0300-\u036f])*")
+WORD = re.compile(r"[^\W_](?:[\w.'’+#/-]|&(?!&)|[\u0300-\u036f])*")
 OPERATORS = frozenset({"AND", "OR", "NOT", "NEAR"})
 
 

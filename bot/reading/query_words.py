@@ -97,7 +97,8 @@ class _Cutter:
     def refuse_tail(self, end: int) -> None:
         """Refuse what other programs allow right behind a word or phrase."""
         if other := _OTHER_OPERATOR.match(self.text, end):
-            instead = self.with_part(*other.span(), "") if other[0][0] in "~?" else ""
+            meant = {"|": " OR ", "&": " AND "}.get(other[0][0], "")
+            instead = self.with_part(*other.span(), meant)
             raise self.fault(_WRITE, *other.span(), instead=instead)
         if self.text[end : end + 1] == "*":
             raise self.fault(
@@ -140,6 +141,8 @@ class _Cutter:
         assert found  # noqa: S101  # both callers looked
         word, end = found[0], found.end()
         following = self.text[end : end + 1]
+        if following == "*" and word.startswith("NEAR/"):
+            raise self.fault(_NEAR, at, end + 1, instead=self.with_part(end, end + 1, ""))
         if following == ":":
             return self.field(at, end, word)
         if following == "*":
@@ -180,17 +183,22 @@ class _Cutter:
         )
 
     def prefix(self, at: int, end: int, word: str) -> Token:
-        if sum(map(str.isalnum, word)) < 3:  # noqa: PLR2004  # the contract's three letters, said in the message below
+        short = sum(map(str.isalnum, word)) < 3  # noqa: PLR2004  # the contract's three letters, said in the message below
+        tail = re.compile(r"[*\w]*").match(self.text, end + 1)
+        if tail and tail.end() > end + 1:
+            raise self.fault(
+                _STAR,
+                end,
+                end + 1,
+                why="" if short else f"Did you mean `{word}*`?",
+                instead=self.with_part(at, tail.end(), word if short else f"{word}*"),
+            )
+        if short:
             raise self.fault(
                 f"A star needs three letters before it: `{word}*` would match thousands of words.",
                 at,
                 end + 1,
                 instead=self.with_part(at, end + 1, word),
-            )
-        tail = re.compile(r"[*\w]*").match(self.text, end + 1)
-        if tail and tail.end() > end + 1:
-            raise self.fault(
-                _STAR, end, end + 1, why=f"Did you mean `{word}*`?", instead=self.with_part(at, tail.end(), f"{word}*")
             )
         return Token("prefix", word, at, end + 1)
 
