@@ -174,6 +174,7 @@ def test_a_watch_on_a_source_shows_the_headline() -> None:
         ("rain source:a.org", "rain", "`source:a.org`, item is from an unknown source"),
         ("rain NEAR/1 snow", "rain a b c snow", "distance 3 words, NEAR/1"),
         ("title:rain", "rain", "`title:rain`, but it stands at 0–4"),
+        ("rain NEAR/2 rain", "rain", "`rain NEAR/2 rain`, but both stand only in the same words, at 0–4"),
         ("rain snow hail", "snow", "needs all: has `snow` (0–4), lacks `rain`, `hail`"),
     ],
 )
@@ -307,6 +308,13 @@ def test_an_unknown_actor_is_answered_with_the_closest() -> None:
     error = matcher.faults[0][1]
     assert error.why.startswith("Closest: Ihar Kastrel")
     assert error.instead == 'rain actor:"Ihar Kastrel"'
+
+
+def test_a_surname_of_two_actors_in_a_query_is_answered_with_both() -> None:
+    matcher = Matcher.compile([Watch(name="w", query="actor:Kastrel")], [IHAR, OLEG], forms={})
+    error = matcher.faults[0][1]
+    assert error.what == '2 actors bear the name "Kastrel".'
+    assert error.why == 'Say which: "Ihar Kastrel", "Oleg Kastrel".'
 
 
 def test_no_server_matches_by_another_servers_actor() -> None:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from bot.reading.hits import MAX_HITS
 from bot.reading.query_tree import ActorTerm, And, FieldScope, Filter, Near, Node, Not, Or, Scoped, Term
 from bot.reading.text import fold_term
 
@@ -68,7 +69,10 @@ def evaluate(  # noqa: PLR0911  # one return for each kind of node
 
 
 def near_groups(left: Iterable[Group], right: Sequence[Group], distance: int, view: View) -> list[Group] | None:
-    """Return each pair of groups with at most `distance` words between them, as one group; None where there is none."""
+    """Return each pair of groups with at most `distance` words between them, as one group; None where there is none.
+
+    At most 2,000 pairs: a chain of NEARs would otherwise multiply them.
+    """
     pairs: list[Group] = []
     for field in ("title", "text"):
         others = sorted((group for group in right if group.field == field), key=lambda group: group.at)
@@ -77,16 +81,18 @@ def near_groups(left: Iterable[Group], right: Sequence[Group], distance: int, vi
             if group.field != field:
                 continue
             after = bisect_left(starts, group.stop)
-            for other in others[after:]:
-                if words_between(group, other, view, distance) > distance:
+            for at in range(after, len(others)):
+                if words_between(group, others[at], view, distance) > distance:
                     break
-                pairs.append(_pair(group, other))
-            for other in reversed(others[:after]):
-                if other.stop > group.at:
+                pairs.append(_pair(group, others[at]))
+            for at in range(after - 1, -1, -1):
+                if others[at].stop > group.at:
                     continue
-                if words_between(other, group, view, distance) > distance:
+                if words_between(others[at], group, view, distance) > distance:
                     break
-                pairs.append(_pair(group, other))
+                pairs.append(_pair(others[at], group))
+            if len(pairs) >= MAX_HITS:
+                return pairs[:MAX_HITS]
     return pairs or None
 
 

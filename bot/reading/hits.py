@@ -5,22 +5,31 @@ It alone holds the automata. It never knows queries; what the hits mean is evalu
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick
 
-from bot.reading.text import Folded, fold, spelling
+from bot.reading.capitals import Capitals
+from bot.reading.spellings import is_parted
+from bot.reading.text import Folded, fold, fold_term, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bot.model import Actor, Article, FieldName
     from bot.reading.spellings import Spelling
 
-_MOSTLY = 0.6
-_LINE_WORDS = 3
+MAX_HITS = 2_000
+_MAX_MISSES = 100
+_at = attrgetter("at")
+
+
+# A noted surname: its field, its place in the folded bytes, its place in the original.
+_Link = tuple["FieldName", int, int, int, int]
 
 
 class Hit(NamedTuple):
@@ -43,11 +52,25 @@ class Miss(NamedTuple):
 
 @dataclass(slots=True)
 class Found:
-    """What stands in one article, by target. hits: title first, by start, longest first, none inside another of its target."""
+    """What stands in one article, by target. hits: title first, by start, longest first, none inside another of its target.
+
+    Of one target at most 2,000 hits are kept and 100 misses, the first of them: what goes on beyond is dropped, so that an article
+    written to be slow makes neither matches nor reasons without bound. It is a limit for each target, not for the article, so that no
+    frequent word of one watch takes the place of another's.
+    """
 
     folded: dict[FieldName, Folded]
+    capitals: dict[FieldName, Capitals]
     hits: dict[int, list[Hit]] = field(default_factory=dict)
     misses: dict[int, list[Miss]] = field(default_factory=dict)
+
+    def miss(self, target: int, miss: Miss) -> None:
+        """Note a hit that does not count."""
+        noted = self.misses.get(target)
+        if noted is None:
+            self.misses[target] = [miss]
+        elif len(noted) < _MAX_MISSES:
+            noted.append(miss)
 
 
 class Scanner:
@@ -60,6 +83,7 @@ class Scanner:
         for one in spellings:
             (heads if one.rule == "prefix" else whole)[one.folded].append(one)
         self._actors = actors
+        self._own: dict[int, frozenset[bytes]] = {}
         groups = list(whole.values())
         self._whole = [tuple(one for one in group if not one.link) for group in groups]
         self._links = [tuple(one for one in group if one.link) for group in groups]
@@ -69,111 +93,110 @@ class Scanner:
 
     def scan(self, article: Article) -> Found:
         """Return everything that stands in the title and in the text of an article."""
-        found = Found({"title": fold(article.title), "text": fold(article.text)})
+        given: dict[FieldName, str] = {"title": article.title, "text": article.text}
+        folded = {name: fold(text) for name, text in given.items()}
+        found = Found(folded, {name: Capitals(text, article.lang) for name, text in given.items()})
         hits: defaultdict[int, list[Hit]] = defaultdict(list)
-        links: dict[int, list[tuple[FieldName, int, int]]] = {}
-        for name, folded in found.folded.items():
-            given = article.title if name == "title" else article.text
-            for hit in self._hits(name, folded, given, links):
+        links: dict[int, list[_Link]] = {}
+        for name, capitals in found.capitals.items():
+            for hit in self._hits(name, folded[name], given[name], links):
                 one = hit.spelling
-                reason = _reason_against(hit, given, article) if one.checked else ""
+                reason = _reason_against(hit, capitals, article) if one.checked else ""
                 if reason:
-                    found.misses.setdefault(one.target, []).append(Miss(hit.field, reason))
+                    found.miss(one.target, Miss(name, reason))
                 elif reason is not None:
                     hits[one.target].append(hit)
         if links:
             self._settle_links(links, hits, found, article)
-        found.hits = {target: _outermost(those) for target, those in hits.items()}
+        found.hits = {target: _outermost(those)[:MAX_HITS] for target, those in hits.items()}
         return found
 
-    def _hits(
-        self, name: FieldName, folded: Folded, given: str, links: dict[int, list[tuple[FieldName, int, int]]]
-    ) -> list[Hit]:
+    def _hits(self, name: FieldName, folded: Folded, given: str, links: dict[int, list[_Link]]) -> list[Hit]:
         """Return the hits of one field. Bare surnames, which are many and seldom count, are only noted in `links`, by key."""
         hits: list[Hit] = []
-        data, whole, linked = folded.data, self._whole, self._links
+        data, whole, linked, span = folded.data, self._whole, self._links, folded.span
+        even = not folded.starts
         for key, at, stop in self._find_whole(data, overlapping=True):
-            if linked[key]:
-                if key in links:
-                    links[key].append((name, at + 1, stop - 1))
-                else:
-                    links[key] = [(name, at + 1, stop - 1)]
+            # A boundary byte stands on each side of what was found, and one before the whole field: it starts at `at` in the original.
+            start, end = (at, stop - 2) if even else span(at + 1, stop - 1)
+            if linked[key] and not given[start:end].islower():
+                link = (name, at + 1, stop - 1, start, end)
+                if key not in links:
+                    links[key] = [link]
+                elif len(links[key]) < MAX_HITS:
+                    links[key].append(link)
             for one in whole[key]:
-                start, end = folded.span(at + 1, stop - 1)
                 dot = one.dotted and given[end : end + 1] == "."
                 hits.append(Hit(name, start, end + dot, at + 1, stop - 1, one))
         if self._heads:
             for key, at, stop in self._find_heads(data, overlapping=True):
                 last = data.index(b" ", stop)
-                start, end = folded.span(at + 1, last)
+                start, end = span(at + 1, last)
                 hits += [Hit(name, start, end, at + 1, last, one) for one in self._heads[key]]
         return hits
 
     def _settle_links(
-        self,
-        links: Mapping[int, Sequence[tuple[FieldName, int, int]]],
-        hits: defaultdict[int, list[Hit]],
-        found: Found,
-        article: Article,
+        self, links: Mapping[int, Sequence[_Link]], hits: defaultdict[int, list[Hit]], found: Found, article: Article
     ) -> None:
         """Let a bare surname count where a fuller name of that actor, and of no other of that surname, stands in the article."""
         anchored = set(hits)
-        longer = [hit for those in hits.values() for hit in those if self._actors[hit.spelling.target]]
-        longer = [hit for hit in longer if b" " in hit.spelling.folded]
+        longer = _Longer(hit for target, those in hits.items() if self._actors[target] for hit in those)
         for key, places in links.items():
             surnames = self._links[key]
             counting = [one for one in surnames if one.target in anchored]
             if not counting:
-                self._miss_link(places, surnames, longer, found, article)
+                self._miss_link(places, surnames, longer, found)
                 continue
-            shown = [hit for place in places if (hit := _link_at(place, surnames[0], found, article))]
             for one in counting:
-                rivals = [
-                    other.target
-                    for other in counting
-                    if other.target != one.target and self._together(one.target, other.target)
-                ]
-                for hit in (plain._replace(spelling=one) for plain in shown):
-                    if self._covered(hit, longer) or _reason_against(hit, _given(hit, article), article) != "":
-                        continue
+                rivals = sorted(
+                    {
+                        actor.name
+                        for other in counting
+                        if other.target != one.target and self._together(one.target, other.target)
+                        if (actor := self._actors[other.target])
+                    }
+                )
+                for hit in self._counting_links(places, one, longer, found, article):
                     if rivals:
-                        names = " or ".join(
-                            sorted(actor.name for actor in map(self._actors.__getitem__, rivals) if actor)
-                        )
-                        reason = f"surname ambiguous: {_place(hit, article)} may also be {names}"
-                        found.misses.setdefault(one.target, []).append(Miss(hit.field, reason))
+                        where = _place(hit, found.capitals[hit.field].given)
+                        reason = f"surname ambiguous: {where} may also be {' or '.join(rivals)}"
+                        found.miss(one.target, Miss(hit.field, reason))
                     else:
                         hits[one.target].append(hit)
 
-    def _miss_link(
-        self,
-        places: Sequence[tuple[FieldName, int, int]],
-        surnames: Sequence[Spelling],
-        longer: Sequence[Hit],
-        found: Found,
-        article: Article,
-    ) -> None:
-        """Note for each actor of a surname that nothing but the surname stands in the article, at its first place."""
-        for name, at, stop in places:
-            start, end = found.folded[name].span(at, stop)
-            given = article.title if name == "title" else article.text
-            if not given[start : start + 1].isupper():
+    def _counting_links(
+        self, places: Iterable[_Link], one: Spelling, longer: _Longer, found: Found, article: Article
+    ) -> Iterator[Hit]:
+        """Yield the places of an anchored actor's surname that are neither within a fuller name nor the end of another person's."""
+        own = self._own_words(one.target)
+        for name, at, stop, start, end in places:
+            capitals = found.capitals[name]
+            if any(self._together(one.target, other.spelling.target) for other in longer.around(name, at, stop)):
                 continue
-            if longer and any(_inside(Hit(name, start, end, at, stop, surnames[0]), other) for other in longer):
-                continue
-            where = " in the title" if name == "title" else ""
-            miss = [Miss(name, f"surname only: '{given[start:end]}' at {start}{where}; no full name in this item")]
-            for one in surnames:
-                if one.target in found.misses:
-                    found.misses[one.target] += miss
-                else:
-                    found.misses[one.target] = list(miss)
-            return
+            hit = Hit(name, start, end, at, stop, one)
+            if _reason_against(hit, capitals, article) == "" and not capitals.is_others(start, end, own):
+                yield hit
 
-    def _covered(self, link: Hit, longer: Sequence[Hit]) -> bool:
-        """Return whether a surname is a part of a fuller name that stands there, its own actor's or another's."""
-        target = link.spelling.target
-        return any(_inside(link, other) and self._together(target, other.spelling.target) for other in longer)
+    def _own_words(self, target: int) -> frozenset[bytes]:
+        """Return the folded words of an actor's names. Worked out once; threads that meet here work out the same."""
+        own = self._own.get(target)
+        if own is None:
+            actor = self._actors[target]
+            names = (actor.name, *(alias.text for alias in actor.aliases)) if actor else ()
+            own = self._own[target] = frozenset(word for name in names for word in fold_term(name).split())
+        return own
+
+    def _miss_link(self, places: Sequence[_Link], surnames: Sequence[Spelling], longer: _Longer, found: Found) -> None:
+        """Note for each actor of a surname that nothing but the surname stands in the article, at its first place."""
+        for name, at, stop, start, end in places:
+            if longer.around(name, at, stop):
+                continue
+            given = found.capitals[name].given
+            where = " in the title" if name == "title" else ""
+            miss = Miss(name, f"surname only: '{given[start:end]}' at {start}{where}; no full name in this item")
+            for one in surnames:
+                found.miss(one.target, miss)
+            return
 
     def _together(self, one: int, other: int) -> bool:
         """Return whether two actors are known to the same server, so that one may say something about the other."""
@@ -185,8 +208,29 @@ class Scanner:
         )
 
 
-def _inside(inner: Hit, outer: Hit) -> bool:
-    return inner.field == outer.field and outer.at <= inner.at and inner.stop <= outer.stop and inner[3:5] != outer[3:5]
+class _Longer:
+    """The hits of several words, to be asked which of them hold a place. Each answer takes as long as the longest name is, not the text."""
+
+    def __init__(self, hits: Iterable[Hit]) -> None:
+        self._hits: dict[FieldName, list[Hit]] = {"title": [], "text": []}
+        for hit in hits:
+            if b" " in hit.spelling.folded:
+                self._hits[hit.field].append(hit)
+        self._longest = 0
+        for those in self._hits.values():
+            those.sort(key=_at)
+            self._longest = max((self._longest, *(hit.stop - hit.at for hit in those)))
+
+    def around(self, name: FieldName, at: int, stop: int) -> list[Hit]:
+        """Return the hits that hold `[at, stop)` and more."""
+        those = self._hits[name]
+        found: list[Hit] = []
+        place = bisect_right(those, at, key=_at)
+        while place and (hit := those[place - 1]).at >= stop - self._longest:
+            if hit.stop >= stop and (hit.at, hit.stop) != (at, stop):
+                found.append(hit)
+            place -= 1
+        return found
 
 
 def _outermost(hits: list[Hit]) -> list[Hit]:
@@ -198,55 +242,40 @@ def _outermost(hits: list[Hit]) -> list[Hit]:
     return kept
 
 
-def _link_at(place: tuple[FieldName, int, int], one: Spelling, found: Found, article: Article) -> Hit | None:
-    """Return a noted surname as a hit; None where the article has it in small letters, as a word."""
-    name, at, stop = place
-    start, end = found.folded[name].span(at, stop)
-    hit = Hit(name, start, end, at, stop, one)
-    return hit if _given(hit, article)[start : start + 1].isupper() else None
-
-
-def _given(hit: Hit, article: Article) -> str:
-    return article.title if hit.field == "title" else article.text
-
-
-def _place(hit: Hit, article: Article) -> str:
-    given = _given(hit, article)
+def _place(hit: Hit, given: str) -> str:
     where = " in the title" if hit.field == "title" else ""
     return f"'{given[hit.start : hit.end]}' at {hit.start}{where}"
 
 
-def _reason_against(hit: Hit, given: str, article: Article) -> str | None:
+def _reason_against(hit: Hit, capitals: Capitals, article: Article) -> str | None:
     """Return why a hit does not count: a sentence; None where it is no hit at all; "" where it counts."""
-    one = hit.spelling
+    one, given = hit.spelling, capitals.given
     words = given[hit.start : hit.end]
-    false = (one.letters and spelling(words) != one.letters) or (one.gap and words.count("\n") > 1)
-    if false or (one.case == "capitalised" and not words[:1].isupper()):
+    if (one.letters and not _is_spelt(words, one)) or (one.gap and words.count("\n") > 1):
+        return None
+    if (one.turned and is_parted(words)) or (one.case == "capitalised" and words.islower()):
         return None
     if one.struck:
         return f"alias '{one.alias}' was struck"
     if one.langs and article.lang and article.lang.partition("-")[0].lower() not in one.langs:
-        return f"{_place(hit, article)} counts only in {' or '.join(sorted(one.langs))}, item is {article.lang}"
+        return f"{_place(hit, given)} counts only in {' or '.join(sorted(one.langs))}, item is {article.lang}"
     if one.case in ("capitals", "plural"):
-        return _reason_against_acronym(hit, given, article)
+        return _reason_against_acronym(hit, capitals)
     return ""
 
 
-def _reason_against_acronym(hit: Hit, given: str, article: Article) -> str | None:
-    one = hit.spelling
+def _is_spelt(words: str, one: Spelling) -> bool:
+    letters = spelling(words)
+    return letters.startswith(one.letters) if one.rule == "prefix" else letters == one.letters
+
+
+def _reason_against_acronym(hit: Hit, capitals: Capitals) -> str | None:
+    one, given = hit.spelling, capitals.given
     words = given[hit.start : hit.end]
     if one.case == "plural":
         return "" if words[:-1].isupper() and words.endswith("s") else None
     if not words.isupper():
-        return f"{_place(hit, article)} is not in capitals"
-    if one.common and not one.dotted and _shouts(given, hit.start):
-        return f"{_place(hit, article)} stands in a line of capitals, where it may be the word"
+        return f"{_place(hit, given)} is not in capitals"
+    if one.common and capitals.shouts_at(hit.start):
+        return f"{_place(hit, given)} stands in a line of capitals, where it may be the word"
     return ""
-
-
-def _shouts(given: str, at: int) -> bool:
-    """Return whether the line around a place is mostly in capitals, so that capitals prove nothing there."""
-    feed = given.find("\n", at)
-    line = given[given.rfind("\n", 0, at) + 1 : feed if feed >= 0 else len(given)]
-    letters = [char for char in line if char.isalpha()]
-    return len(line.split()) > _LINE_WORDS and sum(map(str.isupper, letters)) > _MOSTLY * len(letters)

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 from bot.errors import QueryError
 from bot.model import Actor, Article, Match, Matches, Watch, WhyNot
 from bot.reading.evaluate import View, evaluate
 from bot.reading.hits import Found, Hit, Scanner
+from bot.reading.known_words import ACRONYMS
 from bot.reading.query import is_acronym, parse_query
 from bot.reading.query_tree import ActorTerm, Query, Term, holds_without_hits, leaves_in, quoted, wanted_in
-from bot.reading.spellings import Spelling, is_known_word, name_words, spellings_of_actor, spellings_of_term
+from bot.reading.spellings import Spelling, is_known_word, name_parts, spellings_of_actor, spellings_of_term
 from bot.reading.text import fold_term
 from bot.reading.why import reason_for
 
@@ -99,7 +101,7 @@ class Matcher:
             groups = evaluate(one.query.root, view)
             if groups is not None:
                 fired.append(one.watch.id)
-                hits = dict.fromkeys(hit for group in groups for hit in group.hits)
+                hits = dict.fromkeys(chain.from_iterable(group.hits for group in groups))
                 matches += self._matches_for(one.watch, hits, article) or [_whole_item(one, article)]
                 why_not += self._ambiguous(one, found)
             elif not found.hits.keys().isdisjoint(one.wanted):
@@ -122,22 +124,24 @@ class Matcher:
         return [WhyNot(watch_id=watch.id, watch=watch.name, actor=None, reason=reason) for watch, reason in watches]
 
     def _matches_for(self, watch: Watch | None, hits: Iterable[Hit], article: Article) -> list[Match]:
+        name, number = (watch.name, watch.id) if watch else (None, 0)
         matches: list[Match] = []
         for hit in hits:
+            one = hit.spelling
+            actor = self._actors[one.target]
             given = article.title if hit.field == "title" else article.text
-            actor = self._actors[hit.spelling.target]
             matches.append(
                 Match(
-                    watch_id=watch.id if watch else 0,
-                    watch=watch.name if watch else None,
+                    watch_id=number,
+                    watch=name,
                     actor=actor.name if actor else None,
                     field=hit.field,
                     start=hit.start,
                     end=hit.end,
                     text=given[hit.start : hit.end],
-                    alias=hit.spelling.alias,
-                    rule=hit.spelling.rule,
-                    score=hit.spelling.score,
+                    alias=one.alias,
+                    rule=one.rule,
+                    score=one.score,
                 )
             )
         return matches
@@ -195,7 +199,7 @@ class _Targets:
         for target, actor in enumerate(actors):
             self.spellings += spellings_of_actor(target, actor)
             self._known[actor.guild_id].append(actor.name)
-            surname = name_words(actor.name)[-1:]
+            surname = tuple(filter(None, name_parts(actor.name)[1:]))
             for rank, names in enumerate(((actor.name,), tuple(alias.text for alias in actor.aliases), surname)):
                 for folded in {fold_term(name) for name in names}:
                     self._names[rank, folded].append(target)
@@ -222,7 +226,8 @@ class _Targets:
         dotted = "." in term.text
         names = self._known[watch.guild_id] + (self._known[0] if watch.guild_id else [])
         acronym = term.mode != "prefix" and is_acronym(term.text)
-        acronym = acronym and (dotted or not (shouted or is_known_word(term.text, names)))
+        known = term.text.lower() in ACRONYMS
+        acronym = acronym and (dotted or known or not (shouted or is_known_word(term.text, names)))
         target = self._terms.get((term, acronym))
         if target is None:
             target = self._terms[term, acronym] = len(self.actors)
@@ -237,12 +242,25 @@ class _Targets:
             known = [target for target in self._names.get((rank, folded), ()) if self._is_visible(target, watch)]
             if known and (rank == 0 or len(known) == 1):
                 return known[0]
+            if known:
+                raise self._shared(leaf, watch, [actor.name for at in known if (actor := self.actors[at])])
         names = [actor.name for at, actor in enumerate(self.actors) if actor and self._is_visible(at, watch)]
         raise self._unknown(leaf, watch, names)
 
     def _is_visible(self, target: int, watch: Watch) -> bool:
         actor = self.actors[target]
         return actor is not None and actor.guild_id in (0, watch.guild_id)
+
+    def _shared(self, leaf: ActorTerm, watch: Watch, names: Sequence[str]) -> QueryError:
+        start, end = leaf.at
+        return QueryError(
+            f'{len(names)} actors bear the name "{leaf.name}".',
+            query=watch.query,
+            start=start,
+            end=end,
+            why=f"Say which: {', '.join(map(quoted, names))}.",
+            instead=f"{watch.query[:start]}{quoted(names[0])}{watch.query[end:]}",
+        )
 
     def _unknown(self, leaf: ActorTerm, watch: Watch, names: Sequence[str]) -> QueryError:
         by_low = {name.lower(): name for name in names}
@@ -263,6 +281,6 @@ class _Targets:
 
 
 def _is_shouted(query: Query) -> bool:
-    """Return whether a query was typed in capitals throughout, so that capitals say nothing: two words, one too long for an acronym."""
+    """Return whether a query of two or more words was typed in capitals throughout, so that capitals say nothing of its words."""
     words = [leaf.text for leaf in leaves_in(query.root) if isinstance(leaf, Term)]
-    return len(words) > 1 and all(map(str.isupper, words)) and not all(map(is_acronym, words))
+    return len(words) > 1 and all(map(str.isupper, words))

@@ -110,6 +110,7 @@ def _tables() -> tuple[object, bytes, dict[int, int]]:
 
 
 _number_map, _fold_table, _number_of = _tables()
+_RARE_KEPT = 20_000  # more than any one writing has; there are a million characters, and a text may hold them all
 _rare: dict[str, int] = {}
 
 
@@ -118,6 +119,8 @@ def _rare_number(char: str) -> int:
     if number is None:
         plain = _plain(char)
         number = _BLANK_NUMBER if char.isspace() else _number_of[_byte_for(plain)] if plain != " " else 0
+        if len(_rare) >= _RARE_KEPT:
+            _rare.clear()
         _rare[char] = number
     return number
 

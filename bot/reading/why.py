@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from bot.reading.evaluate import Group, View, evaluate, words_between
+from bot.reading.evaluate import Group, View, evaluate
 from bot.reading.query_tree import ActorTerm, And, FieldScope, Filter, Near, Node, Not, Or, Scoped, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-_PAIRS_LOOKED_AT = 50
+_word = re.compile(rb"[^ ]+")
 
 
 def reason_for(node: Node, view: View, scope: FieldScope | None = None) -> str:
@@ -65,15 +67,37 @@ def _near_reason(node: Near, view: View, scope: FieldScope | None) -> str:
     left, right = evaluate(node.left, view, scope), evaluate(node.right, view, scope)
     if not left or not right:
         return _needs([node.left, node.right], view, scope)
-    distance = _nearest(left[:_PAIRS_LOOKED_AT], right[:_PAIRS_LOOKED_AT], view)
-    return f"distance {distance} words, NEAR/{node.distance}" if distance else f"`{node}`, but never in the same field"
+    distance = _nearest(left, right, view)
+    if distance is not None:
+        return f"distance {distance} words, NEAR/{node.distance}"
+    fields = {group.field for group in right}
+    if same := next((group for group in left if group.field in fields), None):
+        return f"`{node}`, but both stand only in the same words, at {_span(same)}"
+    return f"`{node}`, but never in the same field"
 
 
 def _nearest(left: Sequence[Group], right: Sequence[Group], view: View) -> int | None:
-    pairs = [
-        sorted((one, other), key=lambda group: group.at) for one in left for other in right if one.field == other.field
-    ]
-    return min((words_between(first, second, view) for first, second in pairs), default=None)
+    """Return the least number of words between a group of each side that do not overlap; None where there is no such pair.
+
+    Words are counted out once for each field and looked up for each group, so that many groups in a long text cost no more than the text.
+    """
+    distances: list[int] = []
+    for field, folded in view.found.folded.items():
+        ones = [group for group in left if group.field == field]
+        others = [group for group in right if group.field == field]
+        if ones and others:
+            starts = [word.start() for word in _word.finditer(folded.data)]
+            distances += [*_distances(ones, others, starts), *_distances(others, ones, starts)]
+    return min(distances, default=None)
+
+
+def _distances(before: Sequence[Group], after: Sequence[Group], starts: Sequence[int]) -> Iterator[int]:
+    """Yield for each group how many words stand between it and the next of the others behind it."""
+    begins = sorted(group.at for group in after)
+    for group in before:
+        following = bisect_left(begins, group.stop)
+        if following < len(begins):
+            yield bisect_left(starts, begins[following]) - bisect_left(starts, group.stop)
 
 
 def _and_reason(node: And, view: View, scope: FieldScope | None) -> str:
