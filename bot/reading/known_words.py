@@ -40,6 +40,9 @@ _OFFICES = """
     dictator strongman oligarch tycoon candidate incumbent spokesman spokeswoman coach comrade citizen
     herr frau präsident präsidentin machthaber diktator staatschef kanzler kanzlerin
     monsieur madame m mme président présidente ministre pan pani prezydent kanclerz dyktator
+    przewodniczący przewodnicząca wiceprezydent komisarz senator marszałek poseł generał gubernator
+    prezident prezidentka viceprezident premiér ministr předseda předsedkyně komisař komisařka kancléř kancléřka
+    predsednik predsednica podpredsednik podpredsednica komisar kandidat kancler kanclerka premierka
     президент премьер премьер-министр министр глава лидер диктатор генерал сенатор губернатор мэр депутат
     посол господин госпожа товарищ король канцлер секретарь спикер судья полковник
     прэзідэнт прэм'ер міністр кіраўнік лідар дыктатар спадар спадарыня пан пані
@@ -51,6 +54,7 @@ _OPENING = """
     because since until unless despite during like unlike under against without did does do should might must
     monday tuesday wednesday thursday friday saturday sunday again once here there never often soon perhaps maybe
     why how yes asked told
+    sam sama sám sami również jednak natomiast dlatego podle však proto
     вчера сегодня завтра сейчас теперь позже ранее однако также если когда хотя потом затем тогда почему как
 """
 _PLACING = (
