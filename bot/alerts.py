@@ -15,12 +15,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.cards import card_for
-from bot.model import Alert, AlertEdit
+from bot.model import Alert, AlertEdit, Matches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from bot.model import Article, Item, Match, Matches, Story, ToldAlert, Watch
+    from bot.model import Article, Item, Match, Story, ToldAlert, Watch
 
 Place = tuple[int, int]
 
@@ -55,6 +55,28 @@ def alerts_for(
         elif before and not fresh:
             edits += telling.edits_of_first(before[0])
     return tuple(alerts), tuple(edits)
+
+
+def heard_in(
+    matches: Matches, watches: Sequence[Watch], feed_id: int, audiences: Mapping[int, frozenset[int]]
+) -> Matches:
+    """Return what an article of this feed fires, without the watches that do not hear the feed.
+
+    audiences: the servers that hear a feed, by feed, for those that not all hear.
+    """
+    guilds = audiences.get(feed_id)
+    deaf = {
+        watch.id
+        for watch in watches
+        if (watch.feeds and feed_id not in watch.feeds) or (guilds is not None and watch.home_id not in guilds)
+    }
+    if not deaf:
+        return matches
+    return Matches(
+        matches=tuple(match for match in matches.matches if match.watch_id not in deaf),
+        why_not=tuple(reason for reason in matches.why_not if reason.watch_id not in deaf),
+        fired=tuple(watch_id for watch_id in matches.fired if watch_id not in deaf),
+    )
 
 
 def told_keys(watches: Sequence[Watch], matches: Sequence[Match]) -> frozenset[str]:

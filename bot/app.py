@@ -153,7 +153,7 @@ async def watching_for(store: Store, workers: Workers, languages: Sequence[str])
     matcher = await asyncio.to_thread(Matcher.compile, watches, actors, forms=forms)
     for watch, error in matcher.faults:
         log.warning("event=watch_fault watch=%r reason=%r", watch.name, str(error))
-    return Watching(watches=watches, matcher=matcher)
+    return Watching(watches=watches, matcher=matcher, audiences=await store.chat.audiences())
 
 
 async def word_forms_for(

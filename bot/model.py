@@ -276,7 +276,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What a desk wants to hear of, and where. channel_id 0 is the terminal; thread_id 0 is no thread; mention 0 pings nobody."""
+    """What a desk wants to hear of, and where. channel_id 0 is the terminal; thread_id 0 is no thread; mention 0 pings nobody.
+
+    feeds: the only ones it listens to; none: all that its server hears. home_id: the server that its channel is in, 0 while unknown.
+    """
 
     id: int = 0
     guild_id: int = 0
@@ -287,6 +290,8 @@ class Watch:
     mention: int = 0
     origin: Origin = "config"
     enabled: bool = True
+    feeds: tuple[int, ...] = ()
+    home_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,7 +456,8 @@ class AlertEdit:
 class Delivery:
     """One thing owed to an outlet: a post, or an edit of what was posted (message_id is then its receipt).
 
-    owed_at: since when the alert is owed.
+    owed_at: since when the alert is owed. in_doubt: an earlier try may have arrived; first_sent_at says when that was, at the earliest.
+    others: further late alerts of the same channel that go into the same message.
     """
 
     alert_id: int
@@ -466,6 +472,21 @@ class Delivery:
     message_id: int | None = None
     first_sent_at: datetime | None = None
     lease: bytes = b""
+    in_doubt: bool = False
+    others: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedChannel:
+    """A channel (or thread in it) that refused, and is left alone. retry_at None: until people change something. told: operators were."""
+
+    channel_id: int
+    thread_id: int
+    reason: str
+    paused_at: datetime
+    retry_at: datetime | None
+    tries: int
+    told: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

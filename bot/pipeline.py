@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from bot.alerts import alerts_for
+from bot.alerts import alerts_for, heard_in
 from bot.errors import FeedError, FetchError, ParseError, StoreError
 from bot.feeds.health import Answer, after_document, after_failure, after_unchanged, asked_wait_s
 from bot.feeds.identity import believable, body_hash, items_hash, keys_for, sort_entries
@@ -27,7 +27,7 @@ from bot.reading.language import language_of
 from bot.web.fetch import FeedRequest, NotModified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from bot.model import EditedItem, Feed, Item, Matches, PageText, ParsedFeed, Watch
@@ -76,10 +76,11 @@ class Habits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """What is watched, swapped whole when it changes: the watches and the matcher compiled from them."""
+    """What is watched, swapped whole when it changes: the watches, the matcher compiled from them, who hears which feed."""
 
     watches: Sequence[Watch]
     matcher: Matcher
+    audiences: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +338,8 @@ def read_text(item: Item, tried: PageTry, watching: Watching, read_at: datetime)
     """Return which text of an item won, the article that it makes, and what matches there."""
     chosen = choose_text(title=item.title, feed_text=item.text, page=tried.page, failure=tried.failure)
     article = article_for(item, chosen, tried.page, read_at)
-    return chosen, article, watching.matcher.match(article)
+    matches = heard_in(watching.matcher.match(article), watching.watches, item.feed_id, watching.audiences)
+    return chosen, article, matches
 
 
 async def stop_task(task: asyncio.Task[PageTry]) -> None:

@@ -2,6 +2,8 @@
 
 from bot.model import DeclaredFeed
 from bot.store.archive import Counts, Hit
+from bot.store.chat import ChatRows, Holdings
 from bot.store.store import Store
+from bot.store.subscriptions import Subscription, has_credentials
 
-__all__ = ["Counts", "DeclaredFeed", "Hit", "Store"]
+__all__ = ["ChatRows", "Counts", "DeclaredFeed", "Hit", "Holdings", "Store", "Subscription", "has_credentials"]

@@ -94,7 +94,8 @@ def _declare_watches(sql: sqlite3.Connection, watches: Sequence[Watch], at: int)
         """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, enabled, added_at)
         VALUES (?, ?, ?, ?, ?, ?, 'config', ?, ?)
         ON CONFLICT (guild_id, name) DO UPDATE SET query = excluded.query, channel_id = excluded.channel_id,
-            thread_id = excluded.thread_id, mention = excluded.mention, enabled = excluded.enabled
+            thread_id = excluded.thread_id, mention = excluded.mention, enabled = excluded.enabled,
+            home_id = CASE WHEN channel_id = excluded.channel_id THEN home_id ELSE 0 END
         WHERE origin = 'config'""",
         [
             (one.guild_id, one.name, one.query, one.channel_id, one.thread_id, one.mention, one.enabled, at)
@@ -116,11 +117,16 @@ def feeds_in(sql: sqlite3.Connection) -> tuple[Feed, ...]:
     return tuple(feed_in(row) for row in sql.execute(f"SELECT {FEED_COLUMNS} FROM {FEEDS} ORDER BY f.id"))  # noqa: S608  # constants
 
 
-def watches_in(sql: sqlite3.Connection) -> tuple[Watch, ...]:
-    """Return the watches that are on, in the order in which they were added."""
+def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch, ...]:
+    """Return the watches that are on, in the order in which they were added; resting: those that are paused, too.
+
+    Those of a server that the bot was removed from rest with it.
+    """
     rows = sql.execute(
-        """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin
-        FROM watches WHERE enabled ORDER BY id"""
+        """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id,
+            (SELECT json_group_array(feed_id) FROM watch_feeds WHERE watch_id = id)
+        FROM watches WHERE (enabled OR ?) AND guild_id NOT IN (SELECT guild_id FROM guilds_left) ORDER BY id""",
+        (resting,),
     )
     return tuple(
         Watch(
@@ -132,8 +138,11 @@ def watches_in(sql: sqlite3.Connection) -> tuple[Watch, ...]:
             thread_id=thread_id,
             mention=mention,
             origin=origin,
+            enabled=bool(enabled),
+            feeds=tuple(json.loads(feeds)),
+            home_id=guild_id or home_id,
         )
-        for id_, guild_id, name, query, channel_id, thread_id, mention, origin in rows
+        for id_, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, feeds in rows
     )
 
 

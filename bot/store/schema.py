@@ -31,7 +31,7 @@ _FIRST: Migration = (
         validators TEXT NOT NULL DEFAULT '[null,null]', body_hash BLOB, items_hash BLOB, hints TEXT NOT NULL DEFAULT '{}',
         rate REAL NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'new', fail_count INTEGER NOT NULL DEFAULT 0,
         last_error TEXT NOT NULL DEFAULT '', next_poll_at INTEGER, last_poll_at INTEGER, last_ok_at INTEGER,
-        subscribed_at INTEGER, wakes INTEGER NOT NULL DEFAULT 0, UNIQUE (guild_id, url)) STRICT""",
+        subscribed_at INTEGER, wakes INTEGER NOT NULL DEFAULT 0, title TEXT NOT NULL DEFAULT '', UNIQUE (guild_id, url)) STRICT""",
     "CREATE INDEX feeds_due ON feeds (next_poll_at) WHERE enabled",
     "CREATE TABLE hosts (host TEXT PRIMARY KEY, rest_until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE stories (
@@ -59,22 +59,37 @@ _FIRST: Migration = (
         note TEXT NOT NULL, read_at INTEGER NOT NULL) STRICT""",
     """CREATE TABLE actors (
         id INTEGER PRIMARY KEY, guild_id INTEGER NOT NULL DEFAULT 0, name TEXT NOT NULL, origin TEXT NOT NULL,
-        enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, UNIQUE (guild_id, name)) STRICT""",
+        enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, created_by INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (guild_id, name)) STRICT""",
     # lang is '' where a spelling counts in every language: NULLs would all be different
     """CREATE TABLE aliases (
         actor_id INTEGER NOT NULL REFERENCES actors (id), text TEXT NOT NULL, rule TEXT NOT NULL, lang TEXT NOT NULL,
         position INTEGER NOT NULL, origin TEXT NOT NULL, struck INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (actor_id, text, rule, lang)) STRICT, WITHOUT ROWID""",
+    # An id is never used twice: what a channel was told of is kept by it. home_id: the server that the channel is in, 0 while unknown.
     """CREATE TABLE watches (
-        id INTEGER PRIMARY KEY, guild_id INTEGER NOT NULL DEFAULT 0, name TEXT NOT NULL, query TEXT NOT NULL,
+        id INTEGER PRIMARY KEY AUTOINCREMENT, guild_id INTEGER NOT NULL DEFAULT 0, name TEXT NOT NULL, query TEXT NOT NULL,
         channel_id INTEGER NOT NULL, thread_id INTEGER NOT NULL, mention INTEGER NOT NULL, origin TEXT NOT NULL,
-        enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, UNIQUE (guild_id, name)) STRICT""",
+        enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, created_by INTEGER NOT NULL DEFAULT 0,
+        home_id INTEGER NOT NULL DEFAULT 0, UNIQUE (guild_id, name)) STRICT""",
+    # the feeds that a watch is limited to; none: all that its server hears
+    """CREATE TABLE watch_feeds (
+        watch_id INTEGER NOT NULL REFERENCES watches (id), feed_id INTEGER NOT NULL REFERENCES feeds (id),
+        PRIMARY KEY (watch_id, feed_id)) STRICT, WITHOUT ROWID""",
+    # the feeds that a server asked for in chat; an address is polled once for all of them
+    """CREATE TABLE subscriptions (
+        guild_id INTEGER NOT NULL, feed_id INTEGER NOT NULL REFERENCES feeds (id), name TEXT NOT NULL, interval_s REAL,
+        enabled INTEGER NOT NULL DEFAULT 1, created_by INTEGER NOT NULL, added_at INTEGER NOT NULL,
+        PRIMARY KEY (guild_id, feed_id)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX subscriptions_feed ON subscriptions (feed_id)",
+    "CREATE TABLE guilds_left (guild_id INTEGER PRIMARY KEY, left_at INTEGER NOT NULL) STRICT",
     """CREATE TABLE matches (
         item_id INTEGER NOT NULL REFERENCES items (id), watch_id INTEGER NOT NULL, spans TEXT NOT NULL,
         matched_at INTEGER NOT NULL, PRIMARY KEY (item_id, watch_id)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX matches_watch ON matches (watch_id, matched_at)",
     "CREATE INDEX matches_time ON matches (matched_at)",
     # state: pending, sending, sent, failed, suspended, dropped. edit_state: '' (nothing owed), owed, sending
+    # digest: the first of the late alerts that go into one message, NULL where it goes alone
     """CREATE TABLE alerts (
         id INTEGER PRIMARY KEY, guild_id INTEGER NOT NULL DEFAULT 0, channel_id INTEGER NOT NULL, thread_id INTEGER NOT NULL,
         story_key BLOB NOT NULL, number INTEGER NOT NULL, item_id INTEGER NOT NULL REFERENCES items (id),
@@ -83,12 +98,18 @@ _FIRST: Migration = (
         next_try_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, lease BLOB, lease_until INTEGER,
         first_sent_at INTEGER, sent_at INTEGER, message_id INTEGER, last_error TEXT NOT NULL DEFAULT '',
         edit_state TEXT NOT NULL DEFAULT '', edit_next_try_at INTEGER, edit_attempts INTEGER NOT NULL DEFAULT 0,
-        edit_lease BLOB, edit_lease_until INTEGER) STRICT""",
+        edit_lease BLOB, edit_lease_until INTEGER, digest INTEGER) STRICT""",
     "CREATE INDEX alerts_pending ON alerts (channel_id, thread_id, id, next_try_at) WHERE state = 'pending'",
     "CREATE INDEX alerts_sending ON alerts (channel_id, thread_id) WHERE state = 'sending'",
     "CREATE INDEX alerts_edits ON alerts (id) WHERE edit_state <> ''",
     "CREATE INDEX alerts_story ON alerts (story_key)",
     "CREATE INDEX alerts_state ON alerts (state)",
+    """CREATE TABLE paused_channels (
+        channel_id INTEGER NOT NULL, thread_id INTEGER NOT NULL, reason TEXT NOT NULL, paused_at INTEGER NOT NULL,
+        retry_at INTEGER, tries INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (channel_id, thread_id)) STRICT, WITHOUT ROWID""",
+    # what the program remembers of itself: the commands it registered, when it identified
+    "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE word_forms (
         word TEXT NOT NULL, lang TEXT NOT NULL, forms TEXT NOT NULL, PRIMARY KEY (word, lang)) STRICT, WITHOUT ROWID""",
 )

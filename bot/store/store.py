@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bot.errors import StoreError
 from bot.store import archive, declared, outbox, polls, readings
 from bot.store import words as word_table
+from bot.store.chat import ChatRows
 from bot.store.connection import connect, finish, run_whole
 from bot.store.lock import take_lock
 from bot.store.reader import Reader
@@ -48,7 +49,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """An open database. Safe to use from any number of tasks of one event loop."""
+    """An open database. Safe to use from any number of tasks of one event loop. chat: the rows that people make in chat."""
 
     def __init__(self, path: Path, reader: Reader, writer: Writer | None, voice: str, opened: AsyncExitStack) -> None:
         self.path = path
@@ -57,6 +58,7 @@ class Store:
         self._voice = voice
         self._opened = opened
         self._closing: asyncio.Task[None] | None = None
+        self.chat = ChatRows(self._write, self._read)
 
     @classmethod
     async def open(cls, path: Path | str, *, now: datetime, voice: str = "terminal") -> Store:

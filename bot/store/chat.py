@@ -1,0 +1,269 @@
+"""What people made in chat: a server's feeds (subscriptions.py), watches and actors.
+
+Owns the table watch_feeds, and the rows of origin 'chat' in actors and watches. Never touches a declared row, but for the server that
+a declared watch's channel turns out to be in. Removing a watch leaves its alerts and matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from bot.errors import UserError
+from bot.store import subscriptions
+from bot.store.codec import ms_for, text_for
+from bot.store.declared import actors_in, feeds_in, watches_in
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from bot.model import Actor, Feed, Watch
+    from bot.store.subscriptions import Subscription
+
+    class Runs(Protocol):
+        """Runs a work on the store's connection and gives what it returned."""
+
+        async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+            """Return what the work returned."""
+
+
+T = TypeVar("T")
+
+_OURS = "origin = 'chat' AND guild_id = ?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """All that people may be asked about, at one moment: resting feeds and watches too, of every server."""
+
+    feeds: tuple[Feed, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    actors: tuple[Actor, ...] = ()
+    audiences: Mapping[int, frozenset[int]]
+
+
+class ChatRows:
+    """The rows that chat makes, as part of an open store; one method for one transaction, like the store's own."""
+
+    def __init__(self, write: Runs, read: Runs) -> None:
+        self._write = write
+        self._read = read
+
+    async def holdings(self) -> Holdings:
+        """Return all that people may be asked about."""
+        return await self._read(_holdings)
+
+    async def audiences(self) -> Mapping[int, frozenset[int]]:
+        """Return which servers hear a feed, by feed, for each feed that not all hear; 0 stands for watches without a known server."""
+        return await self._read(subscriptions.audiences_in)
+
+    # --- feeds --------------------------------------------------------------------------------------------------------
+
+    async def add_feed(self, guild_id: int, url: str, *, by: int, now: datetime) -> tuple[int, bool]:
+        """Subscribe a server to an address; return the feed's id, and whether its first document is still to come.
+
+        One with a password belongs to that server alone, every other is polled once for all that ask for it.
+
+        Raises:
+            UserError: the server hears it already.
+        """
+        return await self._write(lambda sql: subscriptions.add_feed(sql, guild_id, url, by, now))
+
+    async def edit_feed(self, guild_id: int, feed_id: int, *, name: str | None, interval_s: float | None) -> None:
+        """Change what is given of a server's feed; the shortest interval that any of its servers asks for holds."""
+        await self._write(lambda sql: subscriptions.edit_feed(sql, guild_id, feed_id, name, interval_s))
+
+    async def switch_feed(self, guild_id: int, feed_id: int, *, on: bool) -> None:
+        """Pause or resume a server's feed. What appeared while nobody listened stays silent."""
+        await self._write(lambda sql: subscriptions.switch_feed(sql, guild_id, feed_id, on=on))
+
+    async def remove_feed(self, guild_id: int, feed_id: int) -> None:
+        """End a server's subscription; the feed rests once nobody listens, and goes where it never was read."""
+        await self._write(lambda sql: subscriptions.remove_feed(sql, guild_id, feed_id))
+
+    async def reopen_newest(self, feed_id: int) -> bool:
+        """Let the newest item of a feed's first document count as new; False where it has none."""
+        return await self._write(lambda sql: subscriptions.reopen_newest(sql, feed_id))
+
+    # --- watches ------------------------------------------------------------------------------------------------------
+
+    async def add_watch(self, watch: Watch, *, by: int, now: datetime) -> int:
+        """Keep a watch of `watch.guild_id`; return its id, which no other ever had.
+
+        Raises:
+            UserError: the server has one of that name.
+        """
+        return await self._write(lambda sql: _add_watch(sql, watch, by, now))
+
+    async def edit_watch(self, watch: Watch) -> None:
+        """Make a watch, known by its id, what is given.
+
+        Raises:
+            UserError: the server has another one of that name.
+        """
+        await self._write(lambda sql: _edit_watch(sql, watch))
+
+    async def remove_watch(self, guild_id: int, watch_id: int) -> None:
+        """Remove a watch; what it raised stays."""
+        await self._write(lambda sql: _remove_watch(sql, guild_id, watch_id))
+
+    async def settle_homes(self, homes: Mapping[int, int]) -> bool:
+        """Learn which servers channels are in; return whether a declared watch's home changed by it."""
+        return await self._write(lambda sql: _settle_homes(sql, homes))
+
+    # --- actors -------------------------------------------------------------------------------------------------------
+
+    async def add_actor(self, actor: Actor, *, by: int, now: datetime) -> int:
+        """Keep an actor of `actor.guild_id` with its aliases; return its id.
+
+        Raises:
+            UserError: the server has one of that name.
+        """
+        return await self._write(lambda sql: _add_actor(sql, actor, by, now))
+
+    async def edit_actor(self, actor: Actor) -> None:
+        """Make an actor, known by its id, what is given: its name, and its aliases in their order.
+
+        Raises:
+            UserError: the server has another one of that name.
+        """
+        await self._write(lambda sql: _edit_actor(sql, actor))
+
+    async def remove_actor(self, guild_id: int, actor_id: int) -> None:
+        """Remove an actor and its aliases."""
+        await self._write(lambda sql: _remove_actor(sql, guild_id, actor_id))
+
+    # --- servers ------------------------------------------------------------------------------------------------------
+
+    async def leave_guild(self, guild_id: int, *, now: datetime) -> None:
+        """Let all that a server has rest: the bot was removed from it."""
+        await self._write(lambda sql: subscriptions.leave_guild(sql, guild_id, now))
+
+    async def rejoin_guild(self, guild_id: int) -> bool:
+        """Let a server's things go on; return whether they rested. What appeared meanwhile stays silent."""
+        return await self._write(lambda sql: subscriptions.rejoin_guild(sql, guild_id))
+
+    async def forget_guilds(self, *, left_before: datetime) -> int:
+        """Delete the watches, actors and subscriptions of servers left before then; return of how many servers."""
+        return await self._write(lambda sql: subscriptions.forget_guilds(sql, left_before))
+
+
+def _holdings(sql: sqlite3.Connection) -> Holdings:
+    return Holdings(
+        feeds=feeds_in(sql),
+        subscriptions=subscriptions.subscriptions_in(sql),
+        watches=watches_in(sql, resting=True),
+        actors=actors_in(sql),
+        audiences=subscriptions.audiences_in(sql),
+    )
+
+
+def _add_watch(sql: sqlite3.Connection, watch: Watch, by: int, now: datetime) -> int:
+    _refuse_taken(sql, "watches", "watch", watch.guild_id, watch.name)
+    ((watch_id,),) = sql.execute(
+        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, added_at, created_by)
+        VALUES (?, ?, ?, ?, ?, ?, 'chat', ?, ?) RETURNING id""",
+        (
+            watch.guild_id,
+            text_for(watch.name),
+            text_for(watch.query),
+            watch.channel_id,
+            watch.thread_id,
+            watch.mention,
+            ms_for(now),
+            by,
+        ),
+    ).fetchall()
+    _limit_to(sql, watch_id, watch.feeds)
+    return int(watch_id)
+
+
+def _edit_watch(sql: sqlite3.Connection, watch: Watch) -> None:
+    _refuse_taken(sql, "watches", "watch", watch.guild_id, watch.name, watch.id)
+    sql.execute(
+        f"""UPDATE watches SET name = ?, query = ?, channel_id = ?, thread_id = ?, mention = ?, enabled = ?
+        WHERE id = ? AND {_OURS}""",  # noqa: S608  # a constant
+        (
+            text_for(watch.name),
+            text_for(watch.query),
+            watch.channel_id,
+            watch.thread_id,
+            watch.mention,
+            watch.enabled,
+            watch.id,
+            watch.guild_id,
+        ),
+    )
+    _limit_to(sql, watch.id, watch.feeds)
+
+
+def _limit_to(sql: sqlite3.Connection, watch_id: int, feeds: Sequence[int]) -> None:
+    sql.execute("DELETE FROM watch_feeds WHERE watch_id = ?", (watch_id,))
+    sql.executemany("INSERT INTO watch_feeds (watch_id, feed_id) VALUES (?, ?)", [(watch_id, one) for one in feeds])
+
+
+def _remove_watch(sql: sqlite3.Connection, guild_id: int, watch_id: int) -> None:
+    sql.execute("DELETE FROM watch_feeds WHERE watch_id = ?", (watch_id,))
+    sql.execute(f"DELETE FROM watches WHERE id = ? AND {_OURS}", (watch_id, guild_id))  # noqa: S608  # a constant
+
+
+def _settle_homes(sql: sqlite3.Connection, homes: Mapping[int, int]) -> bool:
+    changed = 0
+    for channel_id, guild_id in homes.items():
+        changed += sql.execute(
+            "UPDATE watches SET home_id = ? WHERE origin = 'config' AND channel_id = ? AND home_id <> ?",
+            (guild_id, channel_id, guild_id),
+        ).rowcount
+    return changed > 0
+
+
+def _add_actor(sql: sqlite3.Connection, actor: Actor, by: int, now: datetime) -> int:
+    _refuse_taken(sql, "actors", "actor", actor.guild_id, actor.name)
+    ((actor_id,),) = sql.execute(
+        "INSERT INTO actors (guild_id, name, origin, added_at, created_by) VALUES (?, ?, 'chat', ?, ?) RETURNING id",
+        (actor.guild_id, text_for(actor.name), ms_for(now), by),
+    ).fetchall()
+    _keep_aliases(sql, actor_id, actor)
+    return int(actor_id)
+
+
+def _edit_actor(sql: sqlite3.Connection, actor: Actor) -> None:
+    _refuse_taken(sql, "actors", "actor", actor.guild_id, actor.name, actor.id)
+    changed = sql.execute(
+        f"UPDATE actors SET name = ? WHERE id = ? AND {_OURS}",  # noqa: S608  # a constant
+        (text_for(actor.name), actor.id, actor.guild_id),
+    ).rowcount
+    if changed:
+        _keep_aliases(sql, actor.id, actor)
+
+
+def _keep_aliases(sql: sqlite3.Connection, actor_id: int, actor: Actor) -> None:
+    sql.execute("DELETE FROM aliases WHERE actor_id = ?", (actor_id,))
+    sql.executemany(
+        "INSERT INTO aliases (actor_id, text, rule, lang, position, origin, struck) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (actor_id, text_for(alias.text), alias.rule, alias.lang or "", position, alias.origin, alias.struck)
+            for position, alias in enumerate(actor.aliases)
+        ],
+    )
+
+
+def _remove_actor(sql: sqlite3.Connection, guild_id: int, actor_id: int) -> None:
+    sql.execute(
+        f"DELETE FROM aliases WHERE actor_id IN (SELECT id FROM actors WHERE id = ? AND {_OURS})",  # noqa: S608  # a constant
+        (actor_id, guild_id),
+    )
+    sql.execute(f"DELETE FROM actors WHERE id = ? AND {_OURS}", (actor_id, guild_id))  # noqa: S608  # as above
+
+
+def _refuse_taken(sql: sqlite3.Connection, table: str, noun: str, guild_id: int, name: str, but: int = 0) -> None:
+    taken = [
+        row[0]
+        for row in sql.execute(f"SELECT name FROM {table} WHERE guild_id = ? AND id <> ?", (guild_id, but))  # noqa: S608  # two fixed names
+        if str(row[0]).casefold() == name.casefold()
+    ]
+    if taken:
+        raise UserError(f'This server has the {noun} "{taken[0]}" already: take another name, or /{noun} edit.')

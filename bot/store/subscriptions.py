@@ -1,0 +1,223 @@
+"""Who hears which feed: the subscriptions of servers, what a shared feed is because of them, and servers that were left.
+
+Owns the tables subscriptions and guilds_left, and the feeds of origin 'chat'. An address is polled once for all that ask for it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bot.errors import UserError
+from bot.store.codec import host_for, ms_for, text_for
+from bot.store.declared import wake_feeds
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A feed that a server asked for. name "": as the feed calls itself. enabled: it is heard there."""
+
+    guild_id: int
+    feed_id: int
+    name: str
+    interval_s: float | None
+    enabled: bool
+    created_by: int
+
+
+def subscriptions_in(sql: sqlite3.Connection) -> tuple[Subscription, ...]:
+    """Return every server's subscriptions, oldest first."""
+    rows = sql.execute(
+        "SELECT guild_id, feed_id, name, interval_s, enabled, created_by FROM subscriptions ORDER BY added_at, feed_id"
+    )
+    return tuple(
+        Subscription(
+            guild_id=guild_id,
+            feed_id=feed_id,
+            name=name,
+            interval_s=interval_s,
+            enabled=bool(enabled),
+            created_by=created_by,
+        )
+        for guild_id, feed_id, name, interval_s, enabled, created_by in rows
+    )
+
+
+def audiences_in(sql: sqlite3.Connection) -> dict[int, frozenset[int]]:
+    """Return which servers hear a feed, for each feed that not all hear.
+
+    A feed from chat is heard by the servers that ask for it. A declared one is heard by all; where it needs a password, only by the
+    servers that declared watches alert.
+    """
+    heard: dict[int, set[int]] = {
+        feed_id: set() for (feed_id,) in sql.execute("SELECT id FROM feeds WHERE origin = 'chat'")
+    }
+    for feed_id, guild_id in sql.execute(
+        """SELECT feed_id, guild_id FROM subscriptions
+        WHERE enabled AND guild_id NOT IN (SELECT guild_id FROM guilds_left)"""
+    ):
+        heard.setdefault(feed_id, set()).add(guild_id)
+    homes = {home for (home,) in sql.execute("SELECT home_id FROM watches WHERE origin = 'config' AND enabled")}
+    for feed_id, url in sql.execute("SELECT id, url FROM feeds WHERE origin = 'config' AND url LIKE '%@%'"):
+        if has_credentials(url):
+            heard[feed_id] = homes
+    return {feed_id: frozenset(guilds) for feed_id, guilds in heard.items()}
+
+
+def has_credentials(url: str) -> bool:
+    """Return whether an address carries a user name or a password."""
+    try:
+        return "@" in urlsplit(url).netloc
+    except ValueError:
+        return False
+
+
+def add_feed(sql: sqlite3.Connection, guild_id: int, url: str, by: int, now: datetime) -> tuple[int, bool]:
+    """Subscribe a server to an address; return the feed's id, and whether its first document is still to come."""
+    owner = guild_id if has_credentials(url) else 0
+    sql.execute(
+        """INSERT INTO feeds (guild_id, url, host, name, origin, enabled, state, added_at)
+        VALUES (?, ?, ?, '', 'chat', 0, 'paused', ?) ON CONFLICT DO NOTHING""",
+        (owner, url, host_for(url), ms_for(now)),
+    )
+    feed_id, origin, enabled = sql.execute(
+        "SELECT id, origin, enabled FROM feeds WHERE guild_id = ? AND url = ?", (owner, url)
+    ).fetchone()
+    if origin == "config" and enabled:
+        raise UserError("This feed is declared in the configuration file, and heard here already: nothing to add.")
+    if origin == "config":  # it vanished from the file; from now on it is this server's
+        sql.execute("UPDATE feeds SET origin = 'chat' WHERE id = ?", (feed_id,))
+    added = sql.execute(
+        """INSERT INTO subscriptions (guild_id, feed_id, name, created_by, added_at) VALUES (?, ?, '', ?, ?)
+        ON CONFLICT DO NOTHING RETURNING 1""",
+        (guild_id, feed_id, by, ms_for(now)),
+    ).fetchall()
+    if not added:
+        raise UserError("This server has that feed already: /feed list shows it.")
+    _settle_feed(sql, feed_id)
+    ((fresh,),) = sql.execute("SELECT subscribed_at IS NULL FROM feeds WHERE id = ?", (feed_id,)).fetchall()
+    return int(feed_id), bool(fresh)
+
+
+def edit_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, name: str | None, interval_s: float | None) -> None:
+    """Change a subscription's name and shortest interval; None leaves either as it is."""
+    sql.execute(
+        """UPDATE subscriptions SET name = COALESCE(?, name), interval_s = COALESCE(?, interval_s)
+        WHERE guild_id = ? AND feed_id = ?""",
+        (None if name is None else text_for(name), interval_s, guild_id, feed_id),
+    )
+    _settle_feed(sql, feed_id)
+    if interval_s is not None:
+        wake_feeds(sql, [feed_id])
+
+
+def switch_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, *, on: bool) -> None:
+    """Pause or resume a subscription."""
+    sql.execute("UPDATE subscriptions SET enabled = ? WHERE guild_id = ? AND feed_id = ?", (on, guild_id, feed_id))
+    _settle_feed(sql, feed_id)
+
+
+def remove_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int) -> None:
+    """End a subscription; a feed that nobody asks for rests, and goes where it never was read."""
+    sql.execute("DELETE FROM subscriptions WHERE guild_id = ? AND feed_id = ?", (guild_id, feed_id))
+    sql.execute(
+        """DELETE FROM watch_feeds WHERE feed_id = ? AND watch_id IN (
+            SELECT w.id FROM watches w WHERE w.guild_id = ?
+            AND (SELECT COUNT(*) FROM watch_feeds o WHERE o.watch_id = w.id) > 1)""",  # one that is left with none would hear all
+        (feed_id, guild_id),
+    )
+    _settle_feed(sql, feed_id)
+    sql.execute(
+        """DELETE FROM feeds WHERE id = ? AND origin = 'chat' AND subscribed_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE feed_id = feeds.id)
+            AND NOT EXISTS (SELECT 1 FROM watch_feeds WHERE feed_id = feeds.id)
+            AND NOT EXISTS (SELECT 1 FROM items WHERE feed_id = feeds.id)
+            AND NOT EXISTS (SELECT 1 FROM seen WHERE feed_id = feeds.id)""",
+        (feed_id,),
+    )
+
+
+def _settle_feed(sql: sqlite3.Connection, feed_id: int) -> None:
+    """Make a chat feed what its servers ask for: on while one listens, as often as the most eager wants, named by an only one.
+
+    One that comes back starts anew with its next document, so that nothing old is told.
+    """
+    sql.execute("UPDATE feeds SET title = name WHERE id = ? AND title = '' AND subscribed_at IS NOT NULL", (feed_id,))
+    names = [
+        (name, interval_s)
+        for name, interval_s in sql.execute(
+            """SELECT name, interval_s FROM subscriptions
+            WHERE feed_id = ? AND enabled AND guild_id NOT IN (SELECT guild_id FROM guilds_left)""",
+            (feed_id,),
+        )
+    ]
+    on = bool(names)
+    name = names[0][0] if len(names) == 1 else ""
+    intervals = [interval_s for _, interval_s in names if interval_s is not None]
+    sql.execute(
+        """UPDATE feeds SET enabled = ?1, interval_s = ?2,
+            name = CASE WHEN ?1 THEN CASE WHEN ?3 <> '' THEN ?3 ELSE title END ELSE name END,
+            state = CASE WHEN NOT ?1 THEN 'paused' WHEN enabled THEN state ELSE 'new' END,
+            wakes = wakes + (?1 AND NOT enabled), next_poll_at = CASE WHEN ?1 AND NOT enabled THEN NULL ELSE next_poll_at END,
+            fail_count = CASE WHEN ?1 AND NOT enabled THEN 0 ELSE fail_count END,
+            last_error = CASE WHEN ?1 AND NOT enabled THEN '' ELSE last_error END,
+            validators = CASE WHEN ?1 AND NOT enabled THEN '[null,null]' ELSE validators END,
+            subscribed_at = CASE WHEN ?1 AND NOT enabled THEN NULL ELSE subscribed_at END
+        WHERE id = ?4 AND origin = 'chat'""",
+        (on, min(intervals, default=None), text_for(name), feed_id),
+    )
+
+
+def reopen_newest(sql: sqlite3.Connection, feed_id: int) -> bool:
+    """Let the newest item of a first document be read after all."""
+    return bool(
+        sql.execute(
+            """UPDATE items SET state = 'to_read' WHERE id = (SELECT id FROM items WHERE feed_id = ? AND state = 'baseline'
+                ORDER BY published_at DESC NULLS LAST, id LIMIT 1)""",
+            (feed_id,),
+        ).rowcount
+    )
+
+
+def leave_guild(sql: sqlite3.Connection, guild_id: int, now: datetime) -> None:
+    """Let what a server has rest."""
+    sql.execute(
+        "INSERT INTO guilds_left (guild_id, left_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (guild_id, ms_for(now))
+    )
+    _settle_feeds_of(sql, guild_id)
+
+
+def rejoin_guild(sql: sqlite3.Connection, guild_id: int) -> bool:
+    """Let what a server has go on; return whether it rested."""
+    changed = sql.execute("DELETE FROM guilds_left WHERE guild_id = ?", (guild_id,)).rowcount
+    if changed:
+        _settle_feeds_of(sql, guild_id)
+    return changed > 0
+
+
+def _settle_feeds_of(sql: sqlite3.Connection, guild_id: int) -> None:
+    for (feed_id,) in sql.execute("SELECT feed_id FROM subscriptions WHERE guild_id = ?", (guild_id,)).fetchall():
+        _settle_feed(sql, feed_id)
+
+
+def forget_guilds(sql: sqlite3.Connection, left_before: datetime) -> int:
+    """Delete what servers had that were left before then; return of how many."""
+    gone = [row[0] for row in sql.execute("SELECT guild_id FROM guilds_left WHERE left_at < ?", (ms_for(left_before),))]
+    given = (json.dumps(gone),)
+    of_gone = "guild_id IN (SELECT value FROM json_each(?))"
+    for statement in (
+        f"DELETE FROM watch_feeds WHERE watch_id IN (SELECT id FROM watches WHERE origin = 'chat' AND {of_gone})",  # noqa: S608  # a constant
+        f"DELETE FROM watches WHERE origin = 'chat' AND {of_gone}",  # noqa: S608  # as above
+        f"DELETE FROM aliases WHERE actor_id IN (SELECT id FROM actors WHERE origin = 'chat' AND {of_gone})",  # noqa: S608  # as above
+        f"DELETE FROM actors WHERE origin = 'chat' AND {of_gone}",  # noqa: S608  # as above
+        f"DELETE FROM subscriptions WHERE {of_gone}",  # noqa: S608  # as above
+        f"DELETE FROM guilds_left WHERE {of_gone}",  # noqa: S608  # as above
+    ):
+        sql.execute(statement, given)
+    return len(gone)
