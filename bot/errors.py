@@ -85,11 +85,26 @@ class ParseError(FeedError):
 
 
 class DeliveryError(WireError):
-    """An outlet could not post or edit. again: whether the same thing may succeed later."""
+    """An outlet could not post or edit. again: whether the same thing may succeed later.
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    unknown: it may have arrived all the same, so that nobody may repeat it blindly. closed: the channel takes nothing now.
+    after_s: the least pause before the next try, None: the usual one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        again: bool,
+        unknown: bool = False,
+        closed: bool = False,
+        after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.again = again
+        self.unknown = unknown
+        self.closed = closed
+        self.after_s = after_s
 
 
 class StoreError(WireError):

@@ -185,7 +185,7 @@ class Scheduler:
 
     async def _pay_due(self, _: Crew) -> float:
         await self.deliverer.pay()
-        next_at = await self.store.next_delivery_at()
+        next_at = await self.deliverer.next_at()
         return (next_at - self.clock()).total_seconds() if next_at else LONGEST_NAP_S
 
     # --- one of each, and who is to be woken by it ---

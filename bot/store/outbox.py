@@ -7,8 +7,10 @@ holder of the lease may settle it. A post whose lease ran out is nobody's to rep
 
 from __future__ import annotations
 
+import json
 import secrets
 from base64 import b32encode
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,9 +20,11 @@ from bot.store.codec import PAYLOAD_VERSION, card_in, json_for, ms_for, opt_time
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection
 
 _NONCE_BYTES = 14
 _LEASE_BYTES = 16
+_DIGEST_ALERTS = 10  # one embed each, and a message takes ten
 
 _DELIVERIES = """SELECT a.id, a.channel_id, a.thread_id, a.card, a.payload_version, a.nonce, a.attempts, a.message_id,
         a.first_sent_at, a.lease, a.edit_attempts, a.edit_lease, p.message_id, a.created_at
@@ -32,10 +36,14 @@ _PARENT_TOLD = """NOT EXISTS (SELECT 1 FROM alerts r WHERE a.reply_to IS NOT NUL
         AND r.state IN ('pending', 'sending'))"""
 # One message of a channel is on its way at a time, and an answer waits for what it answers: readers see them in order.
 # One that waits for its next try does not hold up the others.
-_FREE = f"""a.state = 'pending'
+_FREE = f"""a.state = 'pending' AND NOT EXISTS (SELECT 1 FROM paused_channels p
+        WHERE p.channel_id = a.channel_id AND p.thread_id = a.thread_id)
     AND NOT EXISTS (SELECT 1 FROM alerts s WHERE s.channel_id = a.channel_id AND s.thread_id = a.thread_id
         AND s.state = 'sending')
     AND {_PARENT_TOLD}"""  # noqa: S608  # constants of this module
+
+_PAUSED = """NOT EXISTS (SELECT 1 FROM paused_channels p WHERE p.channel_id = {0}.channel_id
+        AND p.thread_id = {0}.thread_id AND (p.retry_at IS NULL OR p.retry_at > ?1))"""
 
 # The first post of each channel that may go now. Channels are stepped over in the index, and each is asked for its own first: what
 # else is pending there, thousands after a night without a network, is never looked at.
@@ -50,11 +58,11 @@ _FIRST_POSTS = f"""WITH RECURSIVE heads (id, channel_id, thread_id) AS (
                 (SELECT c.id FROM alerts c INDEXED BY alerts_pending WHERE c.state = 'pending'
                     AND c.channel_id > h.channel_id ORDER BY c.channel_id, c.thread_id LIMIT 1)))),
     firsts (id) AS MATERIALIZED (SELECT (SELECT a.id FROM alerts a INDEXED BY alerts_pending
-            WHERE a.channel_id = h.channel_id AND a.thread_id = h.thread_id AND a.state = 'pending' AND a.next_try_at <= ?
+            WHERE a.channel_id = h.channel_id AND a.thread_id = h.thread_id AND a.state = 'pending' AND a.next_try_at <= ?1
                 AND {_PARENT_TOLD} ORDER BY a.id LIMIT 1)
         FROM heads h WHERE NOT EXISTS (SELECT 1 FROM alerts s WHERE s.channel_id = h.channel_id AND s.thread_id = h.thread_id
-            AND s.state = 'sending'))
-    SELECT id FROM firsts WHERE id IS NOT NULL ORDER BY id LIMIT ?"""  # noqa: S608  # constants of this module
+            AND s.state = 'sending') AND {_PAUSED.format("h")})
+    SELECT id FROM firsts WHERE id IS NOT NULL ORDER BY id LIMIT ?2"""  # noqa: S608  # constants of this module
 
 # The plus keeps SQLite from walking over all that was ever sent: few of them have an edit.
 _EDIT_OWED = "edit_state <> '' AND +state = 'sent'"
@@ -96,31 +104,40 @@ def owe(sql: sqlite3.Connection, reading: Reading, voice: str) -> None:
         ],
     )
     # A pending alert simply goes out with the better card. One that is on its way may have gone with the old one.
+    # What went out with others in one late message stays as it is: an edit would replace them all.
     # The same card once more is no edit: a reading that is committed twice must not repeat one.
     for edit in reading.edits:
         card, keys = json_for(edit.card), json_for(edit.told)
         sql.execute(
             """UPDATE alerts SET card = ?, payload_version = ?, told = ?,
-                edit_state = CASE WHEN state IN ('sending', 'sent') THEN 'owed' ELSE '' END, edit_next_try_at = ?,
+                edit_state = CASE WHEN state IN ('sending', 'sent') AND digest IS NULL THEN 'owed' ELSE '' END, edit_next_try_at = ?,
                 edit_attempts = 0, edit_lease = NULL
             WHERE id = ? AND (card <> ? OR told <> ?)""",
             (card, PAYLOAD_VERSION, keys, at, edit.alert_id, card, keys),
         )
 
 
-def claim(sql: sqlite3.Connection, now: datetime, limit: int, lease_s: float) -> tuple[Delivery, ...]:
-    """Return what is to be sent now, leased to the caller: posts in order, at most one for each channel, then edits."""
+def claim(
+    sql: sqlite3.Connection, now: datetime, limit: int, lease_s: float, late_before: datetime | None = None
+) -> tuple[Delivery, ...]:
+    """Return what is to be sent now, leased to the caller: posts in order, at most one for each channel, then edits.
+
+    late_before: posts owed since before then bring what else of their channel is as late, for one message; None: each goes alone.
+    """
     at, until = ms_for(now), ms_for(now + timedelta(seconds=lease_s))
     posts = _ids(sql, _FIRST_POSTS, (at, limit))
     sql.executemany(
         """UPDATE alerts SET state = 'sending', lease = ?, lease_until = ?, attempts = attempts + 1,
-            first_sent_at = COALESCE(first_sent_at, ?) WHERE id = ?""",
+            first_sent_at = ?, digest = NULL WHERE id = ?""",
         [(secrets.token_bytes(_LEASE_BYTES), until, at, id_) for id_ in posts],
     )
+    if late_before is not None:
+        for id_ in posts:
+            _gather_late(sql, id_, at, until, ms_for(late_before))
     edits = _ids(
         sql,
-        f"""SELECT id FROM alerts WHERE {_EDIT_OWED} AND {_EDIT_DUE_AT} <= ?
-        ORDER BY id LIMIT ?""",  # noqa: S608  # as above
+        f"""SELECT id FROM alerts WHERE {_EDIT_OWED} AND {_EDIT_DUE_AT} <= ?1 AND {_PAUSED.format("alerts")}
+        ORDER BY id LIMIT ?2""",  # noqa: S608  # as above
         (at, limit - len(posts)),
     )
     sql.executemany(
@@ -128,11 +145,71 @@ def claim(sql: sqlite3.Connection, now: datetime, limit: int, lease_s: float) ->
         WHERE id = ?""",
         [(secrets.token_bytes(_LEASE_BYTES), until, id_) for id_ in edits],
     )
-    return tuple([_delivery(sql, id_, "post") for id_ in posts] + [_delivery(sql, id_, "edit") for id_ in edits])
+    return tuple([_post(sql, id_) for id_ in posts] + [_delivery(sql, id_, "edit") for id_ in edits])
+
+
+def _gather_late(sql: sqlite3.Connection, head: int, at: int, until: int, late_before: int) -> None:
+    """Claim with a late post what else its channel is owed as late, as one message that the first of them names."""
+    later = _ids(
+        sql,
+        """SELECT a.id FROM alerts a JOIN alerts h ON h.id = ?1 AND h.created_at <= ?2 WHERE a.state = 'pending'
+        AND a.channel_id = h.channel_id AND a.thread_id = h.thread_id AND a.created_at <= ?2 AND a.next_try_at <= ?3
+        ORDER BY a.id LIMIT ?4""",
+        (head, late_before, at, _DIGEST_ALERTS - 1),
+    )
+    sql.executemany(
+        """UPDATE alerts SET state = 'sending', lease = ?, lease_until = ?, attempts = attempts + 1, first_sent_at = ?
+        WHERE id = ?""",
+        [(secrets.token_bytes(_LEASE_BYTES), until, at, id_) for id_ in later],
+    )
+    if later:
+        sql.executemany("UPDATE alerts SET digest = ? WHERE id = ?", [(head, id_) for id_ in (head, *later)])
+
+
+def reclaim(sql: sqlite3.Connection, now: datetime, lease_s: float, without: Collection[int]) -> tuple[Delivery, ...]:
+    """Return the posts of `unsettled` but those in `without`, leased anew to the caller, who looks before posting again."""
+    until = ms_for(now + timedelta(seconds=lease_s))
+    lost = _ids(
+        sql,
+        """SELECT id FROM alerts WHERE state = 'sending' AND lease_until <= ? AND id NOT IN (SELECT value FROM json_each(?))
+        ORDER BY first_sent_at, id""",
+        (ms_for(now), json.dumps(list(without))),
+    )
+    sql.executemany(
+        "UPDATE alerts SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
+        [(secrets.token_bytes(_LEASE_BYTES), until, id_) for id_ in lost],
+    )
+    heads = dict.fromkeys(
+        sql.execute("SELECT COALESCE(digest, id) FROM alerts WHERE id = ?", (id_,)).fetchone()[0] for id_ in lost
+    )
+    posts = (_post(sql, head) for head in heads)
+    return tuple(
+        replace(post, in_doubt=True, others=tuple(replace(one, in_doubt=True) for one in post.others)) for post in posts
+    )
+
+
+def end_leases(sql: sqlite3.Connection, now: datetime) -> None:
+    """Let every lease end: at a start nobody holds one any more."""
+    at = ms_for(now)
+    sql.execute("UPDATE alerts SET lease_until = ? WHERE state = 'sending'", (at,))
+    sql.execute("UPDATE alerts SET edit_lease_until = ? WHERE edit_state = 'sending'", (at,))
+
+
+def mark_unknown(sql: sqlite3.Connection, delivery: Delivery, reason: str, look_at: datetime) -> bool:
+    """Leave a post that may have arrived as it is, to be looked for at that time. False where the lease is not the caller's."""
+    done = sql.execute(
+        "UPDATE alerts SET lease_until = ?, last_error = ? WHERE id = ? AND state = 'sending' AND lease = ?",
+        (ms_for(look_at), text_for(reason), delivery.alert_id, delivery.lease),
+    )
+    for one in delivery.others:
+        mark_unknown(sql, one, reason, look_at)
+    return done.rowcount == 1
 
 
 def mark_sent(sql: sqlite3.Connection, delivery: Delivery, message_id: int | None, now: datetime) -> bool:
     """Settle a delivery that arrived. Returns False, and changes nothing, where the lease is no longer the caller's."""
+    for one in delivery.others:
+        mark_sent(sql, one, message_id, now)
     if delivery.kind == "edit":
         done = sql.execute(
             """UPDATE alerts SET edit_state = '', edit_lease = NULL, edit_lease_until = NULL
@@ -141,9 +218,14 @@ def mark_sent(sql: sqlite3.Connection, delivery: Delivery, message_id: int | Non
         )
     else:
         done = sql.execute(
-            """UPDATE alerts SET state = 'sent', sent_at = ?, message_id = ?, lease = NULL, lease_until = NULL, last_error = ''
+            """UPDATE alerts SET state = 'sent', sent_at = ?, message_id = ?, lease = NULL, lease_until = NULL, last_error = '',
+                edit_state = CASE WHEN digest IS NULL THEN edit_state ELSE '' END
             WHERE id = ? AND state = 'sending' AND lease = ?""",
             (ms_for(now), message_id, delivery.alert_id, delivery.lease),
+        )
+        sql.execute(
+            "DELETE FROM paused_channels WHERE channel_id = ? AND thread_id = ?",
+            (delivery.channel_id, delivery.thread_id),
         )
     return done.rowcount == 1
 
@@ -155,6 +237,8 @@ def mark_failed(
 
     Returns False, and changes nothing, where the lease is no longer the caller's.
     """
+    for one in delivery.others:
+        mark_failed(sql, one, reason, next_try_at, now)
     again = next_try_at is not None
     due = ms_for(next_try_at or now)
     if delivery.kind == "edit":
@@ -199,13 +283,33 @@ def next_delivery_at(sql: sqlite3.Connection) -> datetime | None:
     """Return from when on a claim has something to give, if nothing else happens; None where nothing is owed or all is on its way."""
     row = sql.execute(
         f"""SELECT MIN(at) FROM (SELECT MIN(a.next_try_at) AS at FROM alerts a WHERE {_FREE}
-        UNION ALL SELECT MIN({_EDIT_DUE_AT}) FROM alerts WHERE {_EDIT_OWED})"""  # noqa: S608  # constants of this module
+        UNION ALL SELECT MIN({_EDIT_DUE_AT}) FROM alerts WHERE {_EDIT_OWED} AND NOT EXISTS (SELECT 1 FROM paused_channels p
+            WHERE p.channel_id = alerts.channel_id AND p.thread_id = alerts.thread_id)
+        UNION ALL SELECT MIN(MAX(p.retry_at, (SELECT MIN(a.next_try_at) FROM alerts a INDEXED BY alerts_pending
+            WHERE a.state = 'pending' AND a.channel_id = p.channel_id AND a.thread_id = p.thread_id)))
+            FROM paused_channels p)"""  # noqa: S608  # constants of this module
     ).fetchone()
     return opt_time_in(row[0])
 
 
-def _ids(sql: sqlite3.Connection, query: str, values: tuple[int, ...]) -> list[int]:
+def next_doubt_at(sql: sqlite3.Connection) -> datetime | None:
+    """Return when the next lease ends of what is on its way; None where nothing is."""
+    return opt_time_in(sql.execute("SELECT MIN(lease_until) FROM alerts WHERE state = 'sending'").fetchone()[0])
+
+
+def _ids(sql: sqlite3.Connection, query: str, values: tuple[int | str, ...]) -> list[int]:
     return [row[0] for row in sql.execute(query, values)]
+
+
+def _post(sql: sqlite3.Connection, alert_id: int) -> Delivery:
+    """Return a post with what goes into the same message."""
+    others = _ids(
+        sql,
+        "SELECT id FROM alerts WHERE digest = ?1 AND id <> ?1 AND state = 'sending' AND channel_id = "
+        "(SELECT channel_id FROM alerts WHERE id = ?1) ORDER BY id",
+        (alert_id,),
+    )
+    return replace(_delivery(sql, alert_id, "post"), others=tuple(_delivery(sql, id_, "post") for id_ in others))
 
 
 def _delivery(sql: sqlite3.Connection, alert_id: int, kind: Literal["post", "edit"]) -> Delivery:

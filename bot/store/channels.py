@@ -1,0 +1,88 @@
+"""Which channels refuse what they are owed, and what the program remembers of itself. Owns the tables paused_channels and notes."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bot.model import PausedChannel
+from bot.store.codec import ms_for, opt_time_in, text_for, time_in
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection
+    from datetime import datetime
+
+MOST_TRIES = 5
+RETRY_AFTER = timedelta(days=1)
+
+
+def pause_channel(sql: sqlite3.Connection, channel_id: int, thread_id: int, reason: str, now: datetime) -> bool:
+    """Leave a channel alone for a day, from the fifth refusal on until people change something; return whether it is news."""
+    row = sql.execute(
+        """INSERT INTO paused_channels (channel_id, thread_id, reason, paused_at, retry_at, tries) VALUES (?, ?, ?, ?, ?, 1)
+        ON CONFLICT (channel_id, thread_id) DO UPDATE SET tries = tries + 1, reason = excluded.reason,
+            retry_at = CASE WHEN tries + 1 >= ? THEN NULL ELSE excluded.retry_at END
+        RETURNING tries""",
+        (channel_id, thread_id, text_for(reason), ms_for(now), ms_for(now + RETRY_AFTER), MOST_TRIES),
+    ).fetchone()
+    return bool(row[0] == 1)
+
+
+def shut_channels(sql: sqlite3.Connection, ids: Collection[int], reason: str, now: datetime) -> None:
+    """Leave these channels alone until people change something, without telling operators: nobody asked them anything."""
+    sql.executemany(
+        """INSERT INTO paused_channels (channel_id, thread_id, reason, paused_at, tries, told)
+        SELECT DISTINCT channel_id, thread_id, ?2, ?3, 0, 1 FROM watches WHERE channel_id = ?1
+        ON CONFLICT (channel_id, thread_id) DO UPDATE SET retry_at = NULL""",
+        [(id_, text_for(reason), ms_for(now)) for id_ in ids],
+    )
+
+
+def open_channels(sql: sqlite3.Connection, ids: Collection[int]) -> int:
+    """Let these channels, and threads, have what they are owed; return how many were paused."""
+    return sql.execute(
+        """DELETE FROM paused_channels WHERE channel_id IN (SELECT value FROM json_each(?1))
+        OR thread_id IN (SELECT value FROM json_each(?1))""",
+        (json.dumps(list(ids)),),
+    ).rowcount
+
+
+def operators_told(sql: sqlite3.Connection, channel_id: int, thread_id: int) -> None:
+    """Remember that the operators know of a paused channel."""
+    sql.execute("UPDATE paused_channels SET told = 1 WHERE channel_id = ? AND thread_id = ?", (channel_id, thread_id))
+
+
+def paused_channels(sql: sqlite3.Connection) -> tuple[PausedChannel, ...]:
+    """Return the channels that are left alone, the longest first."""
+    rows = sql.execute(
+        """SELECT channel_id, thread_id, reason, paused_at, retry_at, tries, told FROM paused_channels
+        ORDER BY paused_at, channel_id, thread_id"""
+    )
+    return tuple(
+        PausedChannel(
+            channel_id=channel_id,
+            thread_id=thread_id,
+            reason=reason,
+            paused_at=time_in(paused_at),
+            retry_at=opt_time_in(retry_at),
+            tries=tries,
+            told=bool(told),
+        )
+        for channel_id, thread_id, reason, paused_at, retry_at, tries, told in rows
+    )
+
+
+def note(sql: sqlite3.Connection, key: str) -> str:
+    """Return what was noted under a key, "" for nothing."""
+    row = sql.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def keep_note(sql: sqlite3.Connection, key: str, value: str) -> None:
+    """Note something under a key, in place of what stood there."""
+    sql.execute(
+        "INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )
