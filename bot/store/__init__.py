@@ -1,9 +1,10 @@
 """The store: everything that must survive a crash, and the only SQL of the program. Nothing outside sees a connection or a row."""
 
 from bot.model import DeclaredFeed
-from bot.store.archive import Counts, Hit
+from bot.store.archive import Counts, FeedLine, Hit, Standing, StoredArticle
 from bot.store.chat import ChatRows, Holdings
 from bot.store.store import Store
 from bot.store.subscriptions import Subscription, has_credentials
 
-__all__ = ["ChatRows", "Counts", "DeclaredFeed", "Hit", "Holdings", "Store", "Subscription", "has_credentials"]
+__all__ = ["ChatRows", "Counts", "DeclaredFeed", "FeedLine", "Hit", "Holdings", "Standing", "Store", "StoredArticle"]
+__all__ += ["Subscription", "has_credentials"]

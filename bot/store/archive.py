@@ -1,15 +1,17 @@
-"""What people ask of the store: how it stands, and what lately matched. Reads only."""
+"""What people ask of the store: how it stands, what lately matched, what was read. Reads only."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bot.model import Match, TextKind
-from bot.store.codec import ms_for, opt_time_in, time_in, value_in
+from bot.model import Article, Match, TextKind
+from bot.store.codec import ms_for, opt_time_in, time_in, unpack, value_in
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
 
@@ -99,4 +101,129 @@ def latest(sql: sqlite3.Connection, watch: str | None, since: datetime, limit: i
             spans=value_in(tuple[Match, ...], spans),
         )
         for item_id, watch_id, name, title, url, source, kind, published, matched, spans in rows
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredArticle:
+    """An article as it was read. read_at: None where only what its feed said is known: it stood there at the subscription."""
+
+    item_id: int
+    feed_id: int
+    seen_at: datetime
+    read_at: datetime | None
+    article: Article
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLine:
+    """One item of a feed, as a list shows it."""
+
+    title: str
+    url: str
+    published_at: datetime | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How it stands with some channels. owed: posts and edits. last_sent_at: None where nothing was ever sent."""
+
+    owed: int
+    sent: int
+    failed: int
+    last_sent_at: datetime | None
+
+
+_ARTICLES = """SELECT i.id, i.feed_id, i.first_seen_at, a.read_at, COALESCE(a.title, i.title), a.text, b.text, COALESCE(a.url, i.url),
+        COALESCE(a.source, f.name), COALESCE(a.host, f.host), COALESCE(a.lang, f.language), COALESCE(a.author, i.author),
+        COALESCE(a.published_at, i.published_at), COALESCE(a.kind, 'feed'), COALESCE(a.note, '')
+    FROM items i JOIN feeds f ON f.id = i.feed_id LEFT JOIN articles a ON a.item_id = i.id
+    LEFT JOIN item_bodies b ON b.item_id = i.id"""
+
+
+def hits_of(
+    sql: sqlite3.Connection, watch_ids: Collection[int], since: datetime, limit: int
+) -> tuple[tuple[int, int, tuple[Match, ...]], ...]:
+    """Return item, watch and places of what these watches fired on since then, newest first."""
+    rows = sql.execute(
+        """SELECT item_id, watch_id, spans FROM matches
+        WHERE matched_at >= ? AND watch_id IN (SELECT value FROM json_each(?))
+        ORDER BY matched_at DESC, item_id DESC, watch_id LIMIT ?""",
+        (ms_for(since), json.dumps(list(watch_ids)), limit),
+    )
+    return tuple((item_id, watch_id, value_in(tuple[Match, ...], spans)) for item_id, watch_id, spans in rows)
+
+
+def articles_of(sql: sqlite3.Connection, item_ids: Sequence[int]) -> tuple[StoredArticle, ...]:
+    """Return these items' articles, in the order asked for; those that are gone are left out."""
+    where = "WHERE i.id IN (SELECT value FROM json_each(?))"
+    rows = sql.execute(f"{_ARTICLES} {where}", (json.dumps(list(item_ids)),))
+    by_id = {row[0]: _article_in(row) for row in rows}
+    return tuple(by_id[item_id] for item_id in item_ids if item_id in by_id)
+
+
+def articles_since(
+    sql: sqlite3.Connection, since: datetime, before: int | None, limit: int
+) -> tuple[StoredArticle, ...]:
+    """Return articles that were read, newest first. before: an item id, to go on from."""
+    rows = sql.execute(
+        f"{_ARTICLES} WHERE a.item_id IS NOT NULL AND i.first_seen_at >= ? AND (?2 IS NULL OR i.id < ?2) ORDER BY i.id DESC LIMIT ?",
+        (ms_for(since), before, limit),
+    )
+    return tuple(map(_article_in, rows))
+
+
+def articles_at(sql: sqlite3.Connection, link_hash: bytes) -> tuple[StoredArticle, ...]:
+    """Return the articles that stand at a canonical link, those that were read first, newest first."""
+    rows = sql.execute(
+        f"{_ARTICLES} WHERE i.link_hash = ? ORDER BY a.item_id IS NULL, i.id DESC LIMIT 20", (link_hash,)
+    )
+    return tuple(map(_article_in, rows))
+
+
+def feed_lines(sql: sqlite3.Connection, feed_id: int, limit: int) -> tuple[int, tuple[FeedLine, ...]]:
+    """Return how many items of a feed are kept, and its newest."""
+    ((count,),) = sql.execute("SELECT COUNT(*) FROM items WHERE feed_id = ?", (feed_id,)).fetchall()
+    rows = sql.execute(
+        """SELECT title, url, published_at, first_seen_at FROM items WHERE feed_id = ?
+        ORDER BY COALESCE(published_at, first_seen_at) DESC, id LIMIT ?""",
+        (feed_id, limit),
+    )
+    return int(count), tuple(
+        FeedLine(title=title, url=url, published_at=opt_time_in(published), seen_at=time_in(seen))
+        for title, url, published, seen in rows
+    )
+
+
+def standing(sql: sqlite3.Connection, channel_ids: Collection[int]) -> Standing:
+    """Return how it stands with these channels."""
+    (row,) = sql.execute(
+        """SELECT TOTAL(state IN ('pending', 'sending') OR (edit_state <> '' AND state = 'sent')), TOTAL(state = 'sent'),
+            TOTAL(state = 'failed'), MAX(sent_at)
+        FROM alerts WHERE channel_id IN (SELECT value FROM json_each(?))""",
+        (json.dumps(list(channel_ids)),),
+    ).fetchall()
+    return Standing(owed=int(row[0]), sent=int(row[1]), failed=int(row[2]), last_sent_at=opt_time_in(row[3]))
+
+
+def _article_in(row: Sequence[Any]) -> StoredArticle:
+    text = row[5] if row[3] is not None else row[6]
+    return StoredArticle(
+        item_id=row[0],
+        feed_id=row[1],
+        seen_at=time_in(row[2]),
+        read_at=opt_time_in(row[3]),
+        article=Article(
+            title=row[4],
+            text=unpack(text),
+            url=row[7],
+            source=row[8],
+            host=row[9].removeprefix("www."),
+            lang=row[10],
+            author=row[11],
+            published_at=opt_time_in(row[12]),
+            kind=row[13],
+            note=row[14],
+        ),
     )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Item,
         ItemKeys,
         Known,
+        Match,
         PausedChannel,
         Poll,
         Reading,
@@ -295,6 +296,34 @@ class Store:
     async def latest(self, *, watch: str | None, since: datetime, limit: int) -> tuple[archive.Hit, ...]:
         """Return what matched since then, newest first: of one watch (by name), or of all."""
         return await self._read(lambda sql: archive.latest(sql, watch, since, limit))
+
+    async def hits_of(
+        self, watch_ids: Collection[int], *, since: datetime, limit: int
+    ) -> tuple[tuple[int, int, tuple[Match, ...]], ...]:
+        """Return item, watch and places of what these watches fired on since then, newest first."""
+        return await self._read(lambda sql: archive.hits_of(sql, watch_ids, since, limit))
+
+    async def articles_of(self, item_ids: Sequence[int]) -> tuple[archive.StoredArticle, ...]:
+        """Return these items' articles, in the order asked for; those that are gone are left out."""
+        return await self._read(lambda sql: archive.articles_of(sql, item_ids))
+
+    async def articles_since(
+        self, since: datetime, *, before: int | None, limit: int
+    ) -> tuple[archive.StoredArticle, ...]:
+        """Return articles that were read, newest first. before: an item id, to go on from."""
+        return await self._read(lambda sql: archive.articles_since(sql, since, before, limit))
+
+    async def articles_at(self, link_hash: bytes) -> tuple[archive.StoredArticle, ...]:
+        """Return the articles that stand at a canonical link, those that were read first, newest first."""
+        return await self._read(lambda sql: archive.articles_at(sql, link_hash))
+
+    async def feed_lines(self, feed_id: int, *, limit: int) -> tuple[int, tuple[archive.FeedLine, ...]]:
+        """Return how many items of a feed are kept, and its newest."""
+        return await self._read(lambda sql: archive.feed_lines(sql, feed_id, limit))
+
+    async def standing(self, channel_ids: Collection[int]) -> archive.Standing:
+        """Return how it stands with these channels."""
+        return await self._read(lambda sql: archive.standing(sql, channel_ids))
 
 
 async def _checkpoint(writing: aiosqlite.Connection) -> None:

@@ -1,0 +1,268 @@
+"""What people do with feeds: add, look, pause, remove. Plain values in, values out; every refusal is a sentence.
+
+A feed that is added is asked at once, in the asker's presence: what it holds is its baseline, and what is wrong with it is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bot.desk_sight import clean_name, need_manager
+from bot.errors import FeedError, UserError
+from bot.feeds.links import without_credentials
+from bot.toml_table import duration_s, shown_duration
+from bot.web.fetch import FeedRequest, NotModified
+
+if TYPE_CHECKING:
+    from bot.desk_sight import Asker, Ledger, SeenFeed, Sight
+    from bot.model import Feed, ParsedFeed
+    from bot.store import FeedLine
+
+PATIENCE_S = 10.0
+PUBLIC_FLOOR_S = 300.0
+PRIVATE_FLOOR_S = 1.0
+LONGEST_S = 7 * 86400.0
+SHOWN_ITEMS = 3
+URL_CHARS = 2_000
+RELEASE_GAP_S = 60.0
+AGAIN = re.compile(r"; it is tried again later")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedFeed:
+    """A feed that a server now hears. items: how many its document holds, none of which is posted. reopened: but the newest one."""
+
+    feed: SeenFeed
+    items: int
+    newest: tuple[FeedLine, ...]
+    reopened: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReport:
+    """What a feed gave: one that is heard here (feed), or one that was only looked at (parsed)."""
+
+    address: str
+    feed: SeenFeed | None = None
+    items: int = 0
+    newest: tuple[FeedLine, ...] = ()
+    parsed: ParsedFeed | None = None
+
+
+class FeedDesk:
+    """The feeds of a server."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def list(self, asker: Asker, *, state: str = "") -> tuple[SeenFeed, ...]:
+        """Return the feeds that this server hears or has paused, by name; state: only those in it."""
+        feeds = (await self._ledger.sight(asker)).feeds
+        return tuple(one for one in feeds if not state or state_of(one) == state)
+
+    async def add(self, asker: Asker, url: str, *, name: str = "", backfill: bool = False) -> AddedFeed:
+        """Subscribe this server to a feed, and read it at once.
+
+        backfill: its newest item counts as new.
+
+        Raises:
+            UserError: it is no feed, cannot be had, or is heard here already.
+        """
+        need_manager(asker)
+        ledger, url = self._ledger, _address(url)
+        name = clean_name(name, "feed") if name else ""
+        sight = await ledger.sight(asker)
+        if any(one.feed.url == url for one in sight.feeds):
+            raise UserError("This server has that feed already: /feed list shows it.")
+        feed_id, fresh = await ledger.store.chat.add_feed(asker.guild_id, url, by=asker.user_id, now=ledger.clock())
+        if fresh:
+            await self._read_first(asker, feed_id)
+        await ledger.store.chat.edit_feed(asker.guild_id, feed_id, name=name or None, interval_s=None)
+        reopened = backfill and await ledger.store.chat.reopen_newest(feed_id)
+        await ledger.changed()
+        items, newest = await ledger.store.feed_lines(feed_id, limit=1)
+        feed = next(one for one in (await ledger.glance(asker)).feeds if one.feed.id == feed_id)
+        return AddedFeed(feed=feed, items=items, newest=newest, reopened=reopened)
+
+    async def edit(self, asker: Asker, name: str, *, new_name: str = "", interval: str = "") -> SeenFeed:
+        """Give a feed another name, or another shortest interval; return it as it is now.
+
+        Raises:
+            UserError: it is declared, not here, or what is asked for cannot be.
+        """
+        feed = await self._own(asker, name)
+        if not new_name and not interval:
+            raise UserError("Say what to change: name, or interval (such as 10m).")
+        interval_s = self._interval_s(feed.feed, interval) if interval else None
+        await self._ledger.store.chat.edit_feed(
+            asker.guild_id,
+            feed.feed.id,
+            name=clean_name(new_name, "feed") if new_name else None,
+            interval_s=interval_s,
+        )
+        return await self._after(asker, feed)
+
+    async def switch(self, asker: Asker, name: str, *, on: bool) -> SeenFeed:
+        """Pause or resume a feed for this server.
+
+        Raises:
+            UserError: it is declared, not here, or so already.
+        """
+        feed = await self._own(asker, name)
+        if feed.enabled is on:
+            raise UserError(f"{feed.name} {'is not paused' if on else 'is paused already'}: nothing to do.")
+        await self._ledger.store.chat.switch_feed(asker.guild_id, feed.feed.id, on=on)
+        return await self._after(asker, feed)
+
+    async def release(self, asker: Asker, name: str) -> SeenFeed:
+        """Ask a feed that is in trouble again at once, whatever its back-off says; return it as it was.
+
+        Raises:
+            UserError: it is not here, is paused, is not in trouble, or was asked a moment ago.
+        """
+        need_manager(asker)
+        feed = (await self._ledger.sight(asker)).feed(name)
+        if not feed.enabled:
+            raise UserError(f"{feed.name} is paused: /feed resume lets it go on.")
+        if feed.feed.state in {"new", "ok", "slow"} and not feed.feed.last_error:
+            raise UserError(f"Nothing is held back: {feed.name} works.")
+        asked_at = feed.feed.last_poll_at
+        if asked_at and (self._ledger.clock() - asked_at).total_seconds() < RELEASE_GAP_S:
+            raise UserError(f"{feed.name} was asked less than a minute ago: wait a little.")
+        await self._ledger.store.wake_feeds([feed.feed.id])
+        await self._ledger.changed()
+        return feed
+
+    async def one_to_change(self, asker: Asker, name: str) -> SeenFeed:
+        """Return a feed that may be changed here: what a confirmation shows.
+
+        Raises:
+            UserError: it is declared, or not here.
+        """
+        return await self._own(asker, name)
+
+    async def remove(self, asker: Asker, feed: SeenFeed) -> None:
+        """Remove a feed from this server.
+
+        Raises:
+            UserError: the asker may not.
+        """
+        need_manager(asker)
+        await self._ledger.store.chat.remove_feed(asker.guild_id, feed.feed.id)
+        await self._ledger.changed()
+
+    async def test(self, asker: Asker, name_or_url: str) -> FeedReport:
+        """Return what a feed gave when it was last asked; of an address that is not heard here, what it gives now. Changes nothing.
+
+        Raises:
+            UserError: there is no such feed, or the asker may not have addresses fetched.
+        """
+        sight = await self._ledger.sight(asker)
+        if "://" in name_or_url and not _known(sight, name_or_url):
+            need_manager(asker)
+            url = _address(name_or_url)
+            return FeedReport(address=without_credentials(url), parsed=await self._look(url))
+        feed = sight.feed(name_or_url)
+        items, newest = await self._ledger.store.feed_lines(feed.feed.id, limit=SHOWN_ITEMS)
+        return FeedReport(address=shown_address(feed, asker), feed=feed, items=items, newest=newest)
+
+    async def _look(self, url: str) -> ParsedFeed:
+        pipeline = self._ledger.pipeline
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await pipeline.web.fetch_feed(FeedRequest(url=url))
+                if isinstance(answer, NotModified):
+                    raise UserError("The server says that nothing changed, although nothing was asked of it before.")
+                return await pipeline.workers.parse_feed(answer.body, answer.content_type, answer.url)
+        except TimeoutError:
+            raise _too_slow() from None
+        except FeedError as error:
+            raise UserError(_now(str(error))) from None
+
+    async def _read_first(self, asker: Asker, feed_id: int) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                fault = await self._first_fault(feed_id)
+        except BaseException as error:  # also a cancelled one: nothing half added stays
+            await asyncio.shield(self._ledger.store.chat.remove_feed(asker.guild_id, feed_id))
+            if isinstance(error, TimeoutError):
+                raise _too_slow() from None
+            raise
+        if fault:
+            await self._ledger.store.chat.remove_feed(asker.guild_id, feed_id)
+            raise UserError(fault)
+
+    async def _first_fault(self, feed_id: int) -> str:
+        """Return what is wrong with a feed that was never read, "" where it now was."""
+        quiet = replace(self._ledger.pipeline, notice=lambda _: None)  # the asker is told, the operator need not be
+        await quiet.poll_feed(await self._feed(feed_id))
+        feed = await self._feed(feed_id)
+        if feed.subscribed_at is not None:
+            return ""
+        return _now(feed.last_error) or "Its host asked to be left alone for now: try again later."
+
+    async def _feed(self, feed_id: int) -> Feed:
+        return next(feed for feed in await self._ledger.store.feeds() if feed.id == feed_id)
+
+    async def _own(self, asker: Asker, name: str) -> SeenFeed:
+        need_manager(asker)
+        feed = (await self._ledger.sight(asker)).feed(name)
+        if feed.is_declared:
+            raise UserError(
+                f"{feed.name} is declared in the configuration file: change its [[feeds]] entry there and reload."
+            )
+        return feed
+
+    async def _after(self, asker: Asker, before: SeenFeed) -> SeenFeed:
+        await self._ledger.changed()
+        feeds = (await self._ledger.glance(asker)).feeds
+        return next((one for one in feeds if one.feed.id == before.feed.id), before)
+
+    def _interval_s(self, feed: Feed, typed: str) -> float:
+        seconds = duration_s(typed)
+        floor_s = PRIVATE_FLOOR_S if self._ledger.pipeline.web.may_be_private(feed.url) else PUBLIC_FLOOR_S
+        if seconds is None or not floor_s <= seconds <= LONGEST_S:
+            raise UserError(f"An interval is a duration from {shown_duration(floor_s)} to 7d, such as 10m or 2h.")
+        return seconds
+
+
+def state_of(one: SeenFeed) -> str:
+    """Return a feed's state as this server has it."""
+    return one.feed.state if one.enabled else "paused"
+
+
+def shown_address(one: SeenFeed, asker: Asker) -> str:
+    """Return what may be shown of a feed's address: all but the password to a manager of a feed from chat, else the host."""
+    address = without_credentials(one.feed.url)
+    if asker.is_manager and not one.is_declared:
+        return address
+    return address.partition("://")[2].partition("/")[0].partition("?")[0]
+
+
+def _known(sight: Sight, url: str) -> bool:
+    return any(url.strip() in {one.feed.url, without_credentials(one.feed.url)} for one in sight.feeds)
+
+
+def _address(typed: str) -> str:
+    url = typed.strip().strip("<>")
+    if not url or any(map(str.isspace, url)):
+        raise UserError(
+            "An address has no blanks in it: copy it from the feed's page, such as https://example.org/feed.xml."
+        )
+    if not _SCHEME.match(url):
+        url = f"https://{url}"
+    if len(url) > URL_CHARS:
+        raise UserError(f"An address may have {URL_CHARS} characters; this one has {len(url)}.")
+    return url
+
+
+def _now(said: str) -> str:
+    return AGAIN.sub("", said)
+
+
+def _too_slow() -> UserError:
+    return UserError(f"The server did not give its feed within {PATIENCE_S:.0f} s: try again later.")
