@@ -1,6 +1,7 @@
-"""What people ask, one function per question: plain values in, values out.
+"""What people ask and do: plain values in, values out.
 
-Slash commands and terminal commands share it, so that both stay thin. It asks the pure rooms and the store; it draws nothing.
+Slash commands and terminal commands share it, so that both stay thin. It asks the pure rooms and the store; it draws nothing. `Desk` is
+the one object that chat is handed; what it answers stands in desk_feeds, desk_watches, desk_actors and desk_news.
 """
 
 from __future__ import annotations
@@ -8,16 +9,71 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bot.desk_actors import ActorDesk
+from bot.desk_feeds import FeedDesk
+from bot.desk_news import NewsDesk
+from bot.desk_sight import Ledger
+from bot.desk_watches import WatchDesk
 from bot.errors import UserError
 from bot.model import Article
 from bot.reading.language import language_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
-    from bot.model import Match, Matches, PageText
+    from bot.desk_news import Forms
+    from bot.desk_sight import Asker, Sight
+    from bot.model import Match, Matches, PageText, Watch, WordForm
+    from bot.pipeline import Pipeline
+    from bot.store import Store
 
 ARTICLE_FIELDS = ("title", "url", "source", "lang")
+
+
+class Desk:
+    """All that chat may ask and do. feeds, watches, actors, news: the desks; `glance` serves names from memory."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        pipeline: Pipeline,
+        clock: Callable[[], datetime],
+        refresh: Callable[[], Awaitable[None]],
+        forms: Forms | None = None,
+    ) -> None:
+        """Join the desks.
+
+        refresh: compiles anew what is watched, and wakes what may have become due. forms: the other forms of the words of queries,
+        for searches; without it words count as they are typed.
+        """
+        self._ledger = Ledger(store, pipeline=pipeline, clock=clock, refresh=refresh)
+        self.clock = clock
+        self.feeds = FeedDesk(self._ledger)
+        self.watches = WatchDesk(self._ledger)
+        self.actors = ActorDesk(self._ledger)
+        self.news = NewsDesk(self._ledger, forms or _no_forms)
+
+    async def glance(self, asker: Asker) -> Sight:
+        """Return what the asker may see, from memory: for what is asked at every key stroke."""
+        return await self._ledger.glance(asker)
+
+    async def learn_homes(self, guild_of: Callable[[int], int | None]) -> None:
+        """Learn which servers the channels of declared watches are in, so that these hear what their server asked for.
+
+        guild_of: the server of a channel; None where the bot sees no such channel. To be called once the bot knows its servers, and
+        again when it comes to a server or the configuration was read anew.
+        """
+        holdings = await self._ledger.store.chat.holdings()
+        places = {one.channel_id for one in holdings.watches if one.origin == "config" and one.channel_id}
+        homes = {channel_id: guild_id for channel_id in places if (guild_id := guild_of(channel_id))}
+        if await self._ledger.store.chat.settle_homes(homes):
+            await self._ledger.changed()
+
+
+async def _no_forms(_: Sequence[Watch]) -> Mapping[str, Sequence[WordForm]]:
+    return {}
 
 
 def article_in(record: Mapping[str, object]) -> Article:

@@ -10,11 +10,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bot.desk_sight import clean_name, need_manager
+from bot.desk_sight import clean_name, host_in, need_manager
 from bot.errors import FeedError, UserError
 from bot.feeds.links import without_credentials
 from bot.toml_table import duration_s, shown_duration
-from bot.web.fetch import FeedRequest, NotModified
 
 if TYPE_CHECKING:
     from bot.desk_sight import Asker, Ledger, SeenFeed, Sight
@@ -171,6 +170,8 @@ class FeedDesk:
         return FeedReport(address=shown_address(feed, asker), feed=feed, items=items, newest=newest)
 
     async def _look(self, url: str) -> ParsedFeed:
+        from bot.web.fetch import FeedRequest, NotModified  # noqa: PLC0415 - whoever only reads a file needs no HTTP client
+
         pipeline = self._ledger.pipeline
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -240,7 +241,7 @@ def shown_address(one: SeenFeed, asker: Asker) -> str:
     address = without_credentials(one.feed.url)
     if asker.is_manager and not one.is_declared:
         return address
-    return address.partition("://")[2].partition("/")[0].partition("?")[0]
+    return host_in(one.feed.url)
 
 
 def _known(sight: Sight, url: str) -> bool:

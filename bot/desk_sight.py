@@ -6,6 +6,7 @@ Pure but for `Ledger`, which keeps the last look at the store in memory, so that
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import UserError
 from bot.feeds.links import without_credentials
-from bot.pipeline import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -151,7 +151,12 @@ class Sight:
 
     @staticmethod
     def _name(feed: Feed, given: str) -> str:
-        return short_name(given or feed.name or host_of(feed.url) or "feed")
+        return short_name(given or feed.name or host_in(feed.url) or "feed")
+
+
+def host_in(url: str) -> str:
+    """Return the host and port that an address leads to."""
+    return re.split(r"[/?#]", without_credentials(url).partition("://")[2])[0]
 
 
 def short_name(text: str) -> str:

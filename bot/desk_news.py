@@ -1,0 +1,278 @@
+"""What people ask about news: what lately matched, why a link did or did not, how it stands. Answers are values; nothing is changed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bot import __version__
+from bot.alerts import heard_in
+from bot.cards import bold_in, reasons_for
+from bot.desk_feeds import state_of
+from bot.desk_queries import read_query
+from bot.errors import UserError
+from bot.feeds.identity import body_hash, canonical_link
+from bot.model import BriefSentence, Reason, Span, Watch
+from bot.reading.brief import brief_for
+from bot.reading.matcher import Matcher
+from bot.reading.query_tree import quoted
+from bot.toml_table import duration_s
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from bot.desk_sight import Asker, Ledger, Sight
+    from bot.model import Article, Match, WordForm
+    from bot.store import Standing, StoredArticle
+
+    Forms = Callable[[Sequence[Watch]], Awaitable[Mapping[str, Sequence[WordForm]]]]
+
+MOST_FOUND = 25
+MOST_HITS = 400
+SEARCHED_AT_ONCE = 100
+MOST_SEARCHED = 2_000
+DEFAULT_SINCE = timedelta(days=7)
+LONGEST_SINCE = timedelta(days=3 * 366)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundArticle:
+    """An article that matched. watches: those of the asker's that fired, by name. sentence: the one that matters, None without a text."""
+
+    article: Article
+    seen_at: datetime
+    watches: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    sentence: BriefSentence | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latest:
+    """What was found, newest first. since: from when on. is_cut: not everything since then was looked at."""
+
+    found: tuple[FoundArticle, ...]
+    since: datetime
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why an article fired watches or not. was_read False: it stood in its feed at the subscription and only that text is known.
+
+    fired: watch and its reasons. silent: watch and the reason, a sentence without a full stop.
+    """
+
+    article: Article
+    seen_at: datetime
+    was_read: bool
+    fired: tuple[tuple[str, tuple[Reason, ...]], ...]
+    silent: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How it stands with a server. feeds: how many are in each state. watches: on and paused. troubles: feed and what it last said."""
+
+    version: str
+    feeds: Mapping[str, int]
+    watches_on: int
+    watches_paused: int
+    actors: int
+    standing: Standing
+    last_poll_at: datetime | None
+    troubles: tuple[tuple[str, str], ...]
+
+
+class NewsDesk:
+    """Questions about news."""
+
+    def __init__(self, ledger: Ledger, forms: Forms) -> None:
+        self._ledger = ledger
+        self._forms = forms
+
+    async def latest(
+        self, asker: Asker, *, watch: str = "", actor: str = "", query: str = "", since: str = ""
+    ) -> Latest:
+        """Return what matched, newest first: of the watches that the asker may see, or of one; or of an actor or query in all news.
+
+        Raises:
+            QueryError: the query cannot be read.
+            UserError: no such watch or actor, or a time that cannot be read.
+        """
+        sight = await self._ledger.sight(asker)
+        since_at = since_in(since, self._ledger.clock())
+        watches = (sight.watch(watch),) if watch else sight.watches
+        asked = " ".join(
+            [
+                *([f"actor:{quoted(sight.actor(actor).name)}"] if actor else ()),
+                *([f"({query})"] if query.strip() else ()),
+            ]
+        )
+        if not asked:
+            return await self._of_watches(watches, since_at)
+        if query.strip():
+            await asyncio.to_thread(
+                read_query, query, sight.actors, asker.guild_id
+            )  # a fault's place is in it as typed
+        searching = Watch(id=-1, guild_id=asker.guild_id, name="", query=asked)
+        matcher = await asyncio.to_thread(
+            Matcher.compile, [searching], sight.actors, forms=await self._forms([searching])
+        )
+        for _, error in matcher.faults:
+            raise error
+        return await self._searched(sight, matcher, watches if watch else (), since_at)
+
+    async def why(self, asker: Asker, link: str) -> Why:
+        """Return why the article at a link fired the asker's watches or did not.
+
+        Raises:
+            UserError: nothing is known of that link here.
+        """
+        sight = await self._ledger.sight(asker)
+        link = link.strip().strip("<>")
+        if not link.lower().startswith(("http://", "https://")):
+            raise UserError(
+                "Give the article's link, such as https://example.org/story: /latest shows those that matched."
+            )
+        key = body_hash(canonical_link(link).encode("utf-8", "surrogatepass"))
+        known = [one for one in await self._ledger.store.articles_at(key) if sight.hears(one.feed_id)]
+        if not known:
+            raise UserError(
+                "No feed that this server hears has brought that link. /feed list shows the feeds; /feed test reads one now."
+            )
+        return await asyncio.to_thread(self._why, sight, known[0])
+
+    async def status(self, asker: Asker) -> Status:
+        """Return how it stands with this server, as far as the asker may see it."""
+        sight = await self._ledger.sight(asker)
+        feeds: dict[str, int] = {}
+        for one in sight.feeds:
+            feeds[state_of(one)] = feeds.get(state_of(one), 0) + 1
+        polled = [one.feed.last_poll_at for one in sight.feeds if one.feed.last_poll_at]
+        return Status(
+            version=__version__,
+            feeds=feeds,
+            watches_on=sum(one.enabled for one in sight.watches),
+            watches_paused=sum(not one.enabled for one in sight.watches),
+            actors=len(sight.actors),
+            standing=await self._ledger.store.standing({one.channel_id for one in sight.watches}),
+            last_poll_at=max(polled, default=None),
+            troubles=tuple(
+                (one.name, one.feed.last_error) for one in sight.feeds if one.enabled and one.feed.last_error
+            ),
+        )
+
+    async def _of_watches(self, watches: Sequence[Watch], since_at: datetime) -> Latest:
+        names = {one.id: one.name for one in watches}
+        hits = await self._ledger.store.hits_of(list(names), since=since_at, limit=MOST_HITS)
+        by_item: dict[int, list[tuple[int, tuple[Match, ...]]]] = {}
+        for item_id, watch_id, spans in hits:
+            by_item.setdefault(item_id, []).append((watch_id, spans))
+        wanted = list(by_item)[:MOST_FOUND]
+        found = [
+            _found(
+                one,
+                tuple(sorted({names[watch_id] for watch_id, _ in by_item[one.item_id]})),
+                [match for _, spans in by_item[one.item_id] for match in spans],
+            )
+            for one in await self._ledger.store.articles_of(wanted)
+        ]
+        return Latest(found=tuple(found), since=since_at, is_cut=len(by_item) > MOST_FOUND or len(hits) == MOST_HITS)
+
+    async def _searched(self, sight: Sight, matcher: Matcher, watches: Sequence[Watch], since_at: datetime) -> Latest:
+        """Look through what was read, newest first, a hundred at a time, until enough is found."""
+        store, found, looked_at, before = self._ledger.store, list[FoundArticle](), 0, None
+        fired = {
+            item_id
+            for item_id, _, _ in await store.hits_of([one.id for one in watches], since=since_at, limit=MOST_SEARCHED)
+        }
+        names = tuple(one.name for one in watches)
+        while looked_at < MOST_SEARCHED:
+            batch = await store.articles_since(since_at, before=before, limit=SEARCHED_AT_ONCE)
+            heard = [one for one in batch if sight.hears(one.feed_id) and (not watches or one.item_id in fired)]
+            found += await asyncio.to_thread(_matching, heard, matcher, names)
+            looked_at += len(batch)
+            if len(batch) < SEARCHED_AT_ONCE or len(found) > MOST_FOUND:
+                return Latest(found=tuple(found[:MOST_FOUND]), since=since_at, is_cut=len(found) > MOST_FOUND)
+            before = batch[-1].item_id
+        return Latest(found=tuple(found), since=since_at, is_cut=True)
+
+    def _why(self, sight: Sight, stored: StoredArticle) -> Why:
+        watching = self._ledger.pipeline.watching
+        heard = heard_in(watching.matcher.match(stored.article), watching.watches, stored.feed_id, watching.audiences)
+        known = {watch.id for watch in watching.watches}
+        reasons = {one.watch_id: one.reason for one in heard.why_not}
+        fired: list[tuple[str, tuple[Reason, ...]]] = []
+        silent: list[tuple[str, str]] = []
+        for watch in sight.watches:
+            if watch.id in heard.fired:
+                fired.append((watch.name, reasons_for([one for one in heard.matches if one.watch_id == watch.id])))
+            elif not watch.enabled:
+                silent.append((watch.name, "it is paused"))
+            elif watch.id not in known:
+                silent.append((watch.name, "it is not in force: its query cannot be read"))
+            elif watch.feeds and stored.feed_id not in watch.feeds:
+                silent.append((watch.name, "it is limited to other feeds"))
+            else:
+                silent.append((watch.name, reasons.get(watch.id, "none of its words stands there")))
+        return Why(
+            article=stored.article,
+            seen_at=stored.seen_at,
+            was_read=stored.read_at is not None,
+            fired=tuple(fired),
+            silent=tuple(silent),
+        )
+
+
+def since_in(typed: str, now: datetime) -> datetime:
+    """Return the time that "24h", "7d" or an ISO date stands for; a week ago for "".
+
+    Raises:
+        UserError: it is neither, or lies ahead.
+    """
+    text = typed.strip()
+    if not text:
+        return now - DEFAULT_SINCE
+    seconds = duration_s(text)
+    if seconds is not None:
+        return now - min(timedelta(seconds=min(seconds, LONGEST_SINCE.total_seconds())), LONGEST_SINCE)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f'"{text[:40]}" is no time: say 24h, 7d, or a date such as {now:%Y-%m-%d}.') from None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    if at > now:
+        raise UserError(f'"{text[:40]}" lies ahead: say 24h, 7d, or a date that is past.')
+    return max(at, now - LONGEST_SINCE)
+
+
+def _matching(articles: Sequence[StoredArticle], matcher: Matcher, names: tuple[str, ...]) -> list[FoundArticle]:
+    found = []
+    for one in articles:
+        matches = matcher.match(one.article)
+        if matches.fired:
+            found.append(_found(one, names, matches.matches))
+    return found
+
+
+def _found(stored: StoredArticle, watches: tuple[str, ...], matches: Sequence[Match]) -> FoundArticle:
+    article = stored.article
+    inside = [one for one in matches if one.end <= len(article.text if one.field == "text" else article.title)]
+    return FoundArticle(
+        article=article,
+        seen_at=stored.seen_at,
+        watches=watches,
+        reasons=reasons_for([replace(one, watch="") for one in inside]),
+        sentence=_sentence(article, inside),
+    )
+
+
+def _sentence(article: Article, matches: Sequence[Match]) -> BriefSentence | None:
+    in_text = [one for one in matches if one.field == "text"]
+    spans = brief_for(article, in_text, limit=1).sentences
+    if not spans:
+        return None
+    span = Span(start=spans[0].start, end=spans[0].end)
+    return BriefSentence(text=article.text[span.start : span.end], bold=bold_in(span, in_text))
