@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bot.config import load_config, size_of
-from bot.delivery import Deliverer
+from bot.config import addresses_for, load_config, size_of, token_for
+from bot.delivery import Deliverer, tell_nobody
+from bot.desk import Desk
 from bot.errors import QueryError, WireError
 from bot.pipeline import Habits, Pipeline, Watching
 from bot.reading.matcher import Matcher
@@ -26,22 +27,40 @@ from bot.web.fetch import Web
 from bot.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bot.config import Config, Fetching
     from bot.delivery import Outlet
-    from bot.model import Watch, WordForm
+    from bot.model import Delivery, Watch, WordForm
 
 log = logging.getLogger(__name__)
 
 STOP_LIMIT_S = 8.0
 SAME_WISH_S = 1.0
+AT_ONCE = 8
 
 
 def utc_now() -> datetime:
     """Return the time now: the one clock of the program, handed to everything that asks."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """How the engine speaks through its outlet; as it stands, to a terminal.
+
+    name: part of every alert's nonce. serve: runs beside the engine, and ends it by what it raises. trouble: told of broken feeds besides
+    people at the terminal. The rest is the deliverer's; looks_back: whether the outlet can find what is in doubt.
+    """
+
+    name: str = "terminal"
+    at_once: int = 1
+    digests: bool = False
+    looks_back: bool = False
+    on_paused: Callable[[Delivery, str], Awaitable[None]] = tell_nobody
+    serve: Callable[[Engine], Awaitable[None]] | None = None
+    trouble: Callable[[str], None] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +71,7 @@ class Engine:
     pipeline: Pipeline
     scheduler: Scheduler
     fetching: Fetching
+    languages: tuple[str, ...] = ()
 
     async def declare(self, config: Config) -> None:
         """Bring what is declared into the store and what is watched into the matcher; also on a reload.
@@ -63,7 +83,7 @@ class Engine:
         await self.store.declare(
             feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
         )
-        before, self.fetching = self.fetching, config.fetch
+        before, self.fetching, self.languages = self.fetching, config.fetch, config.languages
         if web_keys(before) != web_keys(config.fetch):
             await self._renew_web()
         await self._remember_rests()
@@ -71,8 +91,22 @@ class Engine:
             await self._wake_feeds()
         self.scheduler.deliverer = replace(self.scheduler.deliverer, late_after_s=config.late_after_s)
         self.pipeline.habits = habits_for(config, baseline=self.pipeline.habits.baseline)
-        self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, config.languages)
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Compile anew what is watched, after a change, and look at once for what may have become due."""
+        self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, self.languages)
         self.scheduler.feeds_changed.set()
+        self.scheduler.items_changed.set()
+        self.scheduler.owed_changed.set()
+
+    def desk(self) -> Desk:
+        """Return what people may ask and change in chat."""
+
+        async def forms(watches: Sequence[Watch]) -> Mapping[str, Sequence[WordForm]]:
+            return await word_forms_for(watches, self.languages, store=self.store, workers=self.pipeline.workers)
+
+        return Desk(self.store, pipeline=self.pipeline, clock=self.pipeline.clock, refresh=self.refresh, forms=forms)
 
     async def _remember_rests(self) -> None:
         """Tell a fresh client which hosts asked to be left alone, and for how much longer."""
@@ -93,6 +127,9 @@ class Engine:
         await self.store.wake_feeds([feed.id for feed in feeds if feed.fail_count or private(feed.url)])
 
 
+TO_TERMINAL = Voice()
+
+
 @asynccontextmanager
 async def open_engine(
     config: Config,
@@ -101,16 +138,18 @@ async def open_engine(
     baseline: bool = True,
     clock: Callable[[], datetime] = utc_now,
     say: Callable[[str], None] = lambda _: None,
+    voice: Voice = TO_TERMINAL,
 ) -> AsyncIterator[Engine]:
     """Open everything that the road needs, in order; close it in reverse.
 
     baseline: whether what a feed holds at first is old. say: told one line when a feed or the database is in trouble.
+    voice: how the outlet is spoken through.
 
     Raises:
         StoreError: the database cannot be used.
     """
     async with AsyncExitStack() as stack:
-        store = await Store.open(config.store_path, now=clock())
+        store = await Store.open(config.store_path, now=clock(), voice=voice.name)
         stack.push_async_callback(store.close)
         pipeline = Pipeline(
             store=store,
@@ -122,7 +161,15 @@ async def open_engine(
             notice=say,
         )
         stack.push_async_callback(lambda: pipeline.web.__aexit__(None, None, None))
-        deliverer = Deliverer(store=store, outlet=outlet, clock=clock, late_after_s=config.late_after_s)
+        deliverer = Deliverer(
+            store=store,
+            outlet=outlet,
+            clock=clock,
+            late_after_s=config.late_after_s,
+            at_once=voice.at_once,
+            digests=voice.digests,
+            on_paused=voice.on_paused,
+        )
         scheduler = Scheduler(store=store, pipeline=pipeline, deliverer=deliverer, clock=clock, on_trouble=say)
         engine = Engine(store=store, pipeline=pipeline, scheduler=scheduler, fetching=config.fetch)
         await engine.declare(config)
@@ -176,18 +223,25 @@ async def word_forms_for(
     return {**known, **made}
 
 
-async def run_engine(engine: Engine, stop: asyncio.Event) -> None:
-    """Keep the road moving until `stop` is set; whatever breaks the scheduler itself is raised."""
-    running = asyncio.create_task(engine.scheduler.run())
+async def run_engine(engine: Engine, stop: asyncio.Event, voice: Voice = TO_TERMINAL) -> None:
+    """Keep the road moving until `stop` is set; whatever breaks the scheduler itself, or what serves beside it, is raised."""
     stopping = asyncio.create_task(stop.wait())
+    working = [asyncio.create_task(engine.scheduler.run())]
+    if voice.serve is not None:
+        working.append(asyncio.create_task(_served(voice.serve, engine)))
     try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            await running
+        await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for work in working:
+            if work.done():
+                await work
     finally:
-        for task in (running, stopping):
+        for task in (*working, stopping):
             task.cancel()
-        await asyncio.wait({running, stopping}, timeout=STOP_LIMIT_S)
+        await asyncio.wait({*working, stopping}, timeout=STOP_LIMIT_S)
+
+
+async def _served(serve: Callable[[Engine], Awaitable[None]], engine: Engine) -> None:
+    await serve(engine)
 
 
 @contextmanager
@@ -224,10 +278,12 @@ async def run_bot(
     *,
     say: Callable[[str], None],
     prepare: Callable[[Config], Config] = lambda config: config,
+    voice: Voice = TO_TERMINAL,
 ) -> None:
     """Run until told to stop; on SIGHUP read the configuration again, and keep the old one where the new one has faults.
 
     say: tells people one line. prepare: what is changed in every configuration after it is read (where alerts go).
+    voice: how the outlet is spoken through.
 
     Raises:
         WireError: what stopped the bot, one line; a ConfigError before anything was opened.
@@ -236,21 +292,56 @@ async def run_bot(
     stop, hangup = asyncio.Event(), asyncio.Event()
     with signals_into(stop, hangup.set):
         async with AsyncExitStack() as stack:
-            engine = await _opened(stack, open_engine(config, outlet, say=say), stop)
+            engine = await _opened(stack, open_engine(config, outlet, say=voice.trouble or say, voice=voice), stop)
             if engine is None:
                 say("stopped")
                 return
-            await engine.store.release(now=engine.pipeline.clock())
+            if voice.looks_back:
+                await engine.store.end_leases(now=engine.pipeline.clock())
+            else:
+                await engine.store.release(now=engine.pipeline.clock())
             reloading = asyncio.create_task(
                 _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, config.store_path)
             )
             try:
                 say(f"running: {size_of(config)}, store {config.store_path}")
-                await run_engine(engine, stop)
+                await run_engine(engine, stop, voice)
             finally:
                 reloading.cancel()
                 await asyncio.wait({reloading})
     say("stopped")
+
+
+async def run_in_discord(path: Path, environ: Mapping[str, str], *, say: Callable[[str], None]) -> None:
+    """Run in Discord until told to stop; as `run_bot`.
+
+    Raises:
+        WireError: what stopped the bot, one line; a ConfigError, also for a token or an address, before anything was opened.
+    """
+    from cogs._client import open_chat, voice_of  # noqa: PLC0415 - the other commands know nothing of Discord, and start quicker
+
+    config = load_config(path)
+    token, (api, gateway) = token_for(config, environ), addresses_for(environ)
+    async with open_chat(token, api=api, gateway=gateway, clock=utc_now, say=say) as chat:
+
+        def prepare(config: Config) -> Config:
+            chat.outlet.log_channel, chat.manager_role = config.log_channel, config.manager_role
+            return config
+
+        async def serve(engine: Engine) -> None:
+            wake = engine.scheduler.owed_changed.set
+            await chat.serve(engine.store, engine.desk(), changed=engine.refresh, wake=wake)
+
+        voice = Voice(
+            name=voice_of(token),
+            at_once=AT_ONCE,
+            digests=True,
+            looks_back=True,
+            on_paused=chat.channel_paused,
+            serve=serve,
+            trouble=chat.tell_trouble,
+        )
+        await run_bot(path, chat.outlet, say=say, prepare=prepare, voice=voice)
 
 
 async def _opened(

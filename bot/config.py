@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from bot.desk import counted
 from bot.errors import ConfigError, Fault, FetchError
@@ -43,12 +45,16 @@ class Fetching:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A configuration without faults. token_file and log_channel wait for Discord; languages are those of word forms."""
+    """A configuration without faults. manager_role: may change things in chat besides who manages a server; 0: nobody else.
+
+    languages: those of word forms.
+    """
 
     path: Path
     store_path: Path
     token_file: Path | None = None
     log_channel: int = 0
+    manager_role: int = 0
     fetch: Fetching = field(default_factory=Fetching)
     languages: tuple[str, ...] = LANGUAGES
     per: Per = "story"
@@ -106,6 +112,7 @@ def config_in(rows: dict[str, object], path: Path) -> Config:
         store_path=_store_path(store, path),
         token_file=path.parent / token_file if token_file else None,
         log_channel=discord.whole("log_channel", 0),
+        manager_role=discord.whole("manager_role", 0),
         fetch=fetch,
         languages=_languages(reading),
         per=alerts.choice("per", ("story", "item"), "story"),
@@ -121,6 +128,65 @@ def config_in(rows: dict[str, object], path: Path) -> Config:
     if faults:
         raise ConfigError(tuple(faults))
     return config
+
+
+def token_for(config: Config, environ: Mapping[str, str]) -> str:
+    """Return the bot's token: the file's, else that of WIREWATCH_TOKEN. It stands in no message of ours.
+
+    Raises:
+        ConfigError: there is none, or what is there cannot be one.
+    """
+
+    def refused(key: str, value: str, allowed: str) -> ConfigError:
+        return ConfigError((Fault(str(config.path), key, value, allowed),))
+
+    if config.token_file is not None:
+        try:
+            token = config.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise refused(
+                "discord.token_file", str(config.token_file), f"a readable file with the token ({why})"
+            ) from None
+        key, value = "discord.token_file", str(config.token_file)
+    else:
+        token, key, value = environ.get("WIREWATCH_TOKEN", "").strip(), "WIREWATCH_TOKEN", "(not shown)"
+    if not token:
+        raise refused(
+            "discord.token_file",
+            '""',
+            "a file with the bot's token, or set WIREWATCH_TOKEN; without Discord: run --terminal",
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise refused(key, value, "one token, without blanks; copy it again from the developer portal")
+    return token
+
+
+def addresses_for(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return what stands in for Discord's own addresses of REST and gateway in tests; "" for Discord itself.
+
+    Raises:
+        ConfigError: an address that is not on loopback.
+    """
+    api, gateway = environ.get("WIREWATCH_DISCORD_API", ""), environ.get("WIREWATCH_DISCORD_GATEWAY", "")
+    given = (("WIREWATCH_DISCORD_API", api, "http"), ("WIREWATCH_DISCORD_GATEWAY", gateway, "ws"))
+    faults = tuple(
+        Fault("environment", name, value, f"an address on loopback: {scheme}://127.0.0.1:PORT/…")
+        for name, value, scheme in given
+        if value and not _is_loopback(value, {scheme, f"{scheme}s"})
+    )
+    if faults:
+        raise ConfigError(faults)
+    return api.rstrip("/"), gateway
+
+
+def _is_loopback(url: str, schemes: set[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return parts.scheme in schemes and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:
+        return False
 
 
 def size_of(config: Config) -> str:

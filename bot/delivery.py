@@ -175,18 +175,21 @@ class Deliverer:
             met.unknown,
             reason,
         )
+        if met.closed and post:
+            return lambda: self._pause(delivery, reason, now, unknown=met.unknown)
         if met.unknown and post:
             return lambda: self.store.mark_unknown(delivery, reason, look_at=next_try_at)
-        if met.closed and post:
-            return lambda: self._pause(delivery, reason, now)
         return lambda: self.store.mark_failed(
             delivery, reason, next_try_at=next_try_at if again and not met.closed else None, now=now
         )
 
-    async def _pause(self, delivery: Delivery, reason: str, now: datetime) -> None:
-        """Leave a channel that refuses alone; what it is owed stays owed."""
+    async def _pause(self, delivery: Delivery, reason: str, now: datetime, *, unknown: bool) -> None:
+        """Leave a channel that refuses alone; what it is owed stays owed, what is in doubt stays that."""
         news = await self.store.pause_channel(delivery.channel_id, delivery.thread_id, reason, now=now)
-        await self.store.mark_failed(delivery, reason, next_try_at=now, now=now)
+        if unknown:
+            await self.store.mark_unknown(delivery, reason, look_at=now)
+        else:
+            await self.store.mark_failed(delivery, reason, next_try_at=now, now=now)
         if news:
             await self.on_paused(delivery, reason)
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.app import open_engine, run_bot, run_engine, signals_into
-from bot.config import Config, Fetching, config_path, load_config, size_of
+from bot.app import open_engine, run_bot, run_engine, run_in_discord, signals_into
+from bot.config import Config, Fetching, config_path, size_of
 from bot.desk import counted
-from bot.errors import FetchError, UserError, WireError, printable
+from bot.errors import FetchError, UserError, printable
 from bot.feeds.links import without_credentials
 from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
@@ -130,11 +130,11 @@ def shown_counts(counts: Counts) -> str:
 async def run_forever(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run the bot on a configuration until SIGTERM."""
     path = config_path(args.config, environ)
-    if not args.terminal:
-        load_config(path)
-        raise WireError("this version delivers to the terminal: wirewatch run --terminal")
-    outlet = TerminalOutlet(console_for_people(), leave)
-    await run_bot(path, outlet, say=say, prepare=into_terminal)
+    if args.terminal:
+        outlet = TerminalOutlet(console_for_people(), leave)
+        await run_bot(path, outlet, say=say, prepare=into_terminal)
+    else:
+        await run_in_discord(path, environ, say=say)
     return 0
 
 

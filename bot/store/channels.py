@@ -30,16 +30,6 @@ def pause_channel(sql: sqlite3.Connection, channel_id: int, thread_id: int, reas
     return bool(row[0] == 1)
 
 
-def shut_channels(sql: sqlite3.Connection, ids: Collection[int], reason: str, now: datetime) -> None:
-    """Leave these channels alone until people change something, without telling operators: nobody asked them anything."""
-    sql.executemany(
-        """INSERT INTO paused_channels (channel_id, thread_id, reason, paused_at, tries, told)
-        SELECT DISTINCT channel_id, thread_id, ?2, ?3, 0, 1 FROM watches WHERE channel_id = ?1
-        ON CONFLICT (channel_id, thread_id) DO UPDATE SET retry_at = NULL""",
-        [(id_, text_for(reason), ms_for(now)) for id_ in ids],
-    )
-
-
 def open_channels(sql: sqlite3.Connection, ids: Collection[int]) -> int:
     """Let these channels, and threads, have what they are owed; return how many were paused."""
     return sql.execute(

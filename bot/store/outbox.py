@@ -171,8 +171,8 @@ def reclaim(sql: sqlite3.Connection, now: datetime, lease_s: float, without: Col
     until = ms_for(now + timedelta(seconds=lease_s))
     lost = _ids(
         sql,
-        """SELECT id FROM alerts WHERE state = 'sending' AND lease_until <= ? AND id NOT IN (SELECT value FROM json_each(?))
-        ORDER BY first_sent_at, id""",
+        f"""SELECT id FROM alerts a WHERE state = 'sending' AND lease_until <= ?1 AND {_PAUSED.format("a")}
+        AND id NOT IN (SELECT value FROM json_each(?2)) ORDER BY first_sent_at, id""",  # noqa: S608  # as above
         (ms_for(now), json.dumps(list(without))),
     )
     sql.executemany(
@@ -294,7 +294,12 @@ def next_delivery_at(sql: sqlite3.Connection) -> datetime | None:
 
 def next_doubt_at(sql: sqlite3.Connection) -> datetime | None:
     """Return when the next lease ends of what is on its way; None where nothing is."""
-    return opt_time_in(sql.execute("SELECT MIN(lease_until) FROM alerts WHERE state = 'sending'").fetchone()[0])
+    row = sql.execute(
+        """SELECT MIN(MAX(a.lease_until, COALESCE(p.retry_at, 0))) FROM alerts a LEFT JOIN paused_channels p
+        ON p.channel_id = a.channel_id AND p.thread_id = a.thread_id
+        WHERE a.state = 'sending' AND (p.channel_id IS NULL OR p.retry_at IS NOT NULL)"""
+    )
+    return opt_time_in(row.fetchone()[0])
 
 
 def _ids(sql: sqlite3.Connection, query: str, values: tuple[int | str, ...]) -> list[int]:

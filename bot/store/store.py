@@ -255,10 +255,6 @@ class Store:
         """Leave a channel that refused alone, and what it is owed pending; return whether that is news."""
         return await self._write(lambda sql: channels.pause_channel(sql, channel_id, thread_id, reason, now))
 
-    async def shut_channels(self, ids: Collection[int], reason: str, *, now: datetime) -> None:
-        """Leave the watches' channels among these alone until they are opened, without telling operators."""
-        await self._write(lambda sql: channels.shut_channels(sql, ids, reason, now))
-
     async def open_channels(self, ids: Collection[int]) -> int:
         """Let these channels, and threads, have what they are owed; return how many were paused."""
         return await self._write(lambda sql: channels.open_channels(sql, ids))
