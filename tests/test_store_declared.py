@@ -3,80 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
-from typing import TYPE_CHECKING
-
-import pytest
 
 from bot.model import (
     Actor,
     Alias,
-    Feed,
-    FeedItem,
-    ItemKeys,
-    NewItem,
-    Poll,
-    Sorted,
     Watch,
     WordForm,
 )
 from bot.store import DeclaredFeed, Store
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-URL = "https://news.example/feed"
-OTHER_URL = "https://other.example/feed"
-QUERY = "sanctions"
-
-
-def hashed(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=16).digest()
-
-
-def keys_of(name: str, *, link: str = "", content: str = "as first seen") -> ItemKeys:
-    return ItemKeys(
-        key=hashed(name),
-        link_hash=hashed(link or name),
-        title_hash=hashed(f"title of {name}"),
-        content_hash=hashed(content),
-    )
-
-
-def entry_of(name: str, *, text: str = "The council met.") -> FeedItem:
-    return FeedItem(guid=name, link=f"https://news.example/{name}", title=f"Title of {name}", text=text)
-
-
-def new(name: str, *, link: str = "", to_read: bool = True) -> NewItem:
-    return NewItem(entry=entry_of(name), keys=keys_of(name, link=link), to_read=to_read)
-
-
-def poll_of(feed: Feed, *items: NewItem, at: datetime = NOW, **more: tuple[object, ...]) -> Poll:
-    seen = (*(one.keys.key for one in items), *more.pop("seen", ()))
-    return Poll(feed=feed, polled_at=at, entries=Sorted(new=items, seen=seen, **more))  # type: ignore[arg-type]  # fields of Sorted
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(tmp_path / "a.db", now=NOW)
-    await declared(store, URL, OTHER_URL)
-    yield store
-    await store.close()
-
-
-async def declared(
-    store: Store, *urls: str, watches: tuple[Watch, ...] = (), actors: tuple[Actor, ...] = (), at: datetime = NOW
-) -> None:
-    await store.declare(feeds=[DeclaredFeed(url=url) for url in urls], actors=actors, watches=watches, now=at)
-
-
-async def first(store: Store) -> Feed:
-    return (await store.feeds())[0]
+from tests.store_fakes import DAY, HOUR, NOW, OTHER_URL, QUERY, URL, declared, first, new, poll_of
 
 
 async def test_a_feed_that_vanished_from_the_file_rests_and_comes_back_with_its_seen_marks(store: Store) -> None:
