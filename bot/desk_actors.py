@@ -119,12 +119,18 @@ class ActorDesk:
             UserError: the actor is declared or not here, has no such spelling, or a watch names it so.
         """
         sight, actor = await self._own(asker, name)
-        wanted = " ".join(alias.split()).casefold()
-        left = tuple(one for one in actor.aliases if one.text.casefold() != wanted)
-        if len(left) == len(actor.aliases):
-            known = ", ".join(one.text for one in actor.aliases[:10]) or "none"
-            raise UserError(f'{actor.name} has no alias "{alias.strip()[:100]}". Its aliases: {known}.')
+        left = tuple(one for one in actor.aliases if one.text.casefold() != _existing(actor, alias).casefold())
         return await self._keep(sight, replace(actor, aliases=left))
+
+    async def one_with_alias(self, asker: Asker, name: str, alias: str) -> Actor:
+        """Return an actor that may be changed here and has this alias: what a confirmation shows.
+
+        Raises:
+            UserError: it is declared or not here, or has no such spelling.
+        """
+        _, actor = await self._own(asker, name)
+        _existing(actor, alias)
+        return actor
 
     async def one_to_change(self, asker: Asker, name: str) -> Actor:
         """Return an actor that may be removed here: what a confirmation shows.
@@ -205,6 +211,16 @@ def _view(sight: Sight, actor: Actor) -> ActorView:
         spellings=tuple(spellings),
         watches=watches_naming(sight, actor),
     )
+
+
+def _existing(actor: Actor, typed: str) -> str:
+    """Return an alias of an actor as it is kept."""
+    wanted = " ".join(typed.split()).casefold()
+    for alias in actor.aliases:
+        if alias.text.casefold() == wanted:
+            return alias.text
+    known = ", ".join(alias.text for alias in actor.aliases[:10]) or "none"
+    raise UserError(f'{actor.name} has no alias "{typed.strip()[:100]}". Its aliases: {known}.')
 
 
 def _alias(typed: str) -> str:

@@ -73,7 +73,10 @@ class Why:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How it stands with a server. feeds: how many are in each state. watches: on and paused. troubles: feed and what it last said."""
+    """How it stands with a server. feeds: how many are in each state. watches: on and paused. troubles: feed and what it last said.
+
+    paused_channels: those of the asker's watches that refuse what they are owed.
+    """
 
     version: str
     feeds: Mapping[str, int]
@@ -83,6 +86,7 @@ class Status:
     standing: Standing
     last_poll_at: datetime | None
     troubles: tuple[tuple[str, str], ...]
+    paused_channels: tuple[int, ...]
 
 
 class NewsDesk:
@@ -150,6 +154,8 @@ class NewsDesk:
         feeds: dict[str, int] = {}
         for one in sight.feeds:
             feeds[state_of(one)] = feeds.get(state_of(one), 0) + 1
+        places = {one.channel_id for one in sight.watches}
+        paused = await self._ledger.store.paused_channels()
         polled = [one.feed.last_poll_at for one in sight.feeds if one.feed.last_poll_at]
         return Status(
             version=__version__,
@@ -157,11 +163,12 @@ class NewsDesk:
             watches_on=sum(one.enabled for one in sight.watches),
             watches_paused=sum(not one.enabled for one in sight.watches),
             actors=len(sight.actors),
-            standing=await self._ledger.store.standing({one.channel_id for one in sight.watches}),
+            standing=await self._ledger.store.standing(places),
             last_poll_at=max(polled, default=None),
             troubles=tuple(
                 (one.name, one.feed.last_error) for one in sight.feeds if one.enabled and one.feed.last_error
             ),
+            paused_channels=tuple(one.thread_id or one.channel_id for one in paused if one.channel_id in places),
         )
 
     async def _of_watches(self, watches: Sequence[Watch], since_at: datetime) -> Latest:

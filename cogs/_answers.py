@@ -1,0 +1,321 @@
+"""How commands answer: who asks, privately and in time, within Discord's limits; pages, confirmations, and what went wrong.
+
+It alone sends answers to interactions. Everything that comes from a feed, a query or a name passes `shown` before it is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.desk_sight import Asker, offers_for
+from bot.errors import StoreError, UserError
+from cogs._escape import clean, cut, escape, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from bot.desk import Desk
+    from bot.desk_sight import Sight
+
+    Interaction = discord.Interaction[Any]
+    Place = discord.TextChannel | discord.Thread
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CONTENT_CHARS = 2_000
+PAGE_CHARS = 3_500
+TITLE_CHARS = 256
+LINE_CHARS = 1_000
+COLOUR = 0x3B6EA8
+PAGES_FOR_S = 600.0
+CONFIRM_FOR_S = 180.0
+NOBODY = discord.AllowedMentions.none()
+
+guild_only_contexts = app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+guild_only_installs = app_commands.allowed_installs(guilds=True, users=False)
+
+
+class DeskCog(commands.Cog):
+    """A cog that asks the desk. manager_role: who bears it may change things too, 0: no such role."""
+
+    def __init__(self, desk: Desk, *, manager_role: int = 0) -> None:
+        self.desk = desk
+        self.manager_role = manager_role
+
+    def asker(self, interaction: Interaction) -> Asker:
+        """Return who asks, with what they may see.
+
+        Raises:
+            UserError: it was not asked in a server.
+        """
+        guild, user = interaction.guild, interaction.user
+        if guild is None or not isinstance(user, discord.Member):
+            raise UserError("Commands work in a server only: invite the bot to one, and ask there.")
+        bears_role = bool(self.manager_role) and any(role.id == self.manager_role for role in user.roles)
+        return Asker(
+            guild_id=guild.id,
+            user_id=user.id,
+            is_manager=interaction.permissions.manage_guild or bears_role,
+            sees=lambda channel_id: can_see(guild, user, channel_id),
+            holds=lambda channel_id: guild.get_channel_or_thread(channel_id) is not None,
+        )
+
+
+def can_see(guild: discord.Guild, member: discord.Member, channel_id: int) -> bool:
+    """Return whether a member can see a channel or thread of this server."""
+    channel = guild.get_channel_or_thread(channel_id)
+    if channel is None:
+        return False
+    if isinstance(channel, discord.Thread):
+        if channel.parent is None:
+            return False
+        rights = channel.parent.permissions_for(member)
+        joined = any(one.id == member.id for one in channel.members)
+        return rights.view_channel and (not channel.is_private() or rights.manage_threads or joined)
+    return channel.permissions_for(member).view_channel
+
+
+async def defer(interaction: Interaction) -> None:
+    """Tell Discord at once that an answer comes, for the asker's eyes alone."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+
+
+async def reply(interaction: Interaction, text: str, *, view: discord.ui.View | None = None) -> None:
+    """Answer what was deferred with a text, of which everything foreign is escaped already."""
+    await interaction.edit_original_response(
+        content=cut(text, CONTENT_CHARS), embeds=[], view=view, allowed_mentions=NOBODY
+    )
+    if isinstance(view, Kept):
+        view.interaction = interaction
+
+
+async def reply_pages(
+    interaction: Interaction, title: str, entries: Sequence[str], *, per_page: int = 8, share: bool = False
+) -> None:
+    """Answer what was deferred with entries, paged by buttons. share: the first page is shown to the whole channel."""
+    pages = pages_of(title, entries, per_page=per_page)
+    if share:
+        await reply(interaction, "Shared below.")
+        await interaction.followup.send(embed=pages[0], allowed_mentions=NOBODY)
+        return
+    view = Pages(pages) if len(pages) > 1 else None
+    await interaction.edit_original_response(embed=pages[0], view=view, allowed_mentions=NOBODY)
+    if view:
+        view.interaction = interaction
+
+
+def pages_of(title: str, entries: Sequence[str], *, per_page: int) -> list[discord.Embed]:
+    """Return embeds of at most so many entries, each within the limits."""
+    groups: list[list[str]] = [[]]
+    for entry in entries:
+        whole = entry if len(entry) <= PAGE_CHARS else cut(entry, PAGE_CHARS)
+        size = sum(len(one) + 2 for one in groups[-1])
+        if groups[-1] and (len(groups[-1]) >= per_page or size + len(whole) > PAGE_CHARS):
+            groups.append([])
+        groups[-1].append(whole)
+    embeds = []
+    for number, group in enumerate(groups, start=1):
+        embed = discord.Embed(title=cut(title, TITLE_CHARS), description="\n\n".join(group) or None, colour=COLOUR)
+        if len(groups) > 1:
+            embed.set_footer(text=f"page {number} of {len(groups)}")
+        embeds.append(embed)
+    return embeds
+
+
+def linked(title: str, url: str) -> str:
+    """Return a headline that leads to its article; plain where the address is none that Discord would take."""
+    text = shown(title, 200) or "(no headline)"
+    plain = url.startswith(("http://", "https://")) and url.isprintable() and not set(url) & set(" <>()")
+    return f"[{text}]({url})" if plain and len(url) <= LINE_CHARS else text
+
+
+def code(text: str, limit_chars: int = 300) -> str:
+    """Return a query as it was typed, set apart from the words around it."""
+    line = cut(clean(text), limit_chars).replace("`", "ˋ")
+    return f"`{line}`"
+
+
+def when(at: Any) -> str:  # noqa: ANN401  # a datetime, or None
+    """Return a time as every reader's own client shows it, and how long ago that is."""
+    return "never" if at is None else f"{discord.utils.format_dt(at, 'R')}"
+
+
+def doubts_shown(doubts: Iterable[str]) -> list[str]:
+    """Return warnings as lines."""
+    return [f"⚠ {shown(doubt, 400)}" for doubt in doubts]
+
+
+# --- names, offered while somebody types ---
+
+
+async def offer(
+    interaction: Interaction, typed: str, names_in: Callable[[Sight], Iterable[str]]
+) -> list[app_commands.Choice[str]]:
+    """Return at most 25 names that may be meant, from memory; none where the asker may see none."""
+    command = interaction.command
+    cog = command.binding if isinstance(command, app_commands.Command) else None
+    if not isinstance(cog, DeskCog):
+        return []
+    try:
+        sight = await cog.desk.glance(cog.asker(interaction))
+    except (UserError, StoreError):
+        return []
+    return [app_commands.Choice(name=name, value=name) for name in offers_for(typed, names_in(sight))]
+
+
+async def offer_watches(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer the watches that the asker can see."""
+    return await offer(interaction, typed, lambda sight: [one.name for one in sight.watches])
+
+
+async def offer_own_watches(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer the watches that chat may change."""
+    return await offer(interaction, typed, lambda sight: [one.name for one in sight.watches if one.origin == "chat"])
+
+
+async def offer_actors(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer the actors of this server."""
+    return await offer(interaction, typed, lambda sight: [one.name for one in sight.actors])
+
+
+async def offer_own_actors(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer the actors that chat may change."""
+    return await offer(interaction, typed, lambda sight: [one.name for one in sight.actors if one.origin == "chat"])
+
+
+async def offer_feeds(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer the feeds of this server."""
+    return await offer(interaction, typed, lambda sight: [one.name for one in sight.feeds])
+
+
+async def offer_own_feeds(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer the feeds that chat may change."""
+    return await offer(interaction, typed, lambda sight: [one.name for one in sight.feeds if not one.is_declared])
+
+
+async def offer_feed_lists(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer feeds for a list by commas: what is typed before the last comma stays."""
+    done, comma, last = typed.rpartition(",")
+    before = f"{done.strip()}, " if comma else ""
+    choices = await offer(
+        interaction, last, lambda sight: ["all", *(one.name for one in sight.feeds if "," not in one.name)]
+    )
+    whole = [f"{before}{choice.name}" for choice in choices]
+    return [app_commands.Choice(name=text, value=text) for text in whole if len(text) <= 100]  # noqa: PLR2004  # Discord's limit
+
+
+# --- buttons ---
+
+
+class Kept(discord.ui.View):
+    """Buttons under a private answer; when their time is over they go, so that none is dead. interaction: whose answer it is."""
+
+    interaction: Interaction | None = None
+
+    async def on_timeout(self) -> None:
+        """Take the buttons away."""
+        if self.interaction is not None:
+            try:
+                await self.interaction.edit_original_response(view=None)
+            except discord.HTTPException:
+                return  # the answer is gone, or too old to be changed
+
+    async def on_error(self, interaction: Interaction, error: Exception, item: discord.ui.Item[Any], /) -> None:
+        """Say what went wrong."""
+        del item
+        await answer_error(interaction, error)
+
+
+class Pages(Kept):
+    """Turns the pages of an answer."""
+
+    def __init__(self, pages: Sequence[discord.Embed]) -> None:
+        super().__init__(timeout=PAGES_FOR_S)
+        self._pages = pages
+        self._at = 0
+        self._settle()
+
+    @discord.ui.button(label="Back", style=discord.ButtonStyle.secondary)
+    async def back(self, interaction: Interaction, _: discord.ui.Button[Pages]) -> None:
+        """Show the page before."""
+        await self._turn(interaction, -1)
+
+    @discord.ui.button(label="Next", style=discord.ButtonStyle.secondary)
+    async def forward(self, interaction: Interaction, _: discord.ui.Button[Pages]) -> None:
+        """Show the next page."""
+        await self._turn(interaction, 1)
+
+    async def _turn(self, interaction: Interaction, step: int) -> None:
+        self._at = min(max(self._at + step, 0), len(self._pages) - 1)
+        self._settle()
+        await interaction.response.edit_message(embed=self._pages[self._at], view=self)
+
+    def _settle(self) -> None:
+        self.back.disabled = self._at == 0
+        self.forward.disabled = self._at == len(self._pages) - 1
+
+
+class Confirm(Kept):
+    """Asks before something is removed. remove: does it, and returns what to say."""
+
+    def __init__(self, label: str, remove: Callable[[Interaction], Awaitable[str]]) -> None:
+        super().__init__(timeout=CONFIRM_FOR_S)
+        self._remove = remove
+        self.yes.label = label
+
+    @discord.ui.button(label="Remove", style=discord.ButtonStyle.danger)
+    async def yes(self, interaction: Interaction, _: discord.ui.Button[Confirm]) -> None:
+        """Do it."""
+        self.stop()
+        await interaction.response.defer()
+        said = await self._remove(interaction)
+        await interaction.edit_original_response(content=cut(said, CONTENT_CHARS), view=None, allowed_mentions=NOBODY)
+
+    @discord.ui.button(label="Keep", style=discord.ButtonStyle.secondary)
+    async def no(self, interaction: Interaction, _: discord.ui.Button[Confirm]) -> None:
+        """Leave it."""
+        self.stop()
+        await interaction.response.edit_message(content="Kept: nothing was changed.", view=None)
+
+
+# --- what went wrong ---
+
+
+async def answer_error(interaction: Interaction, error: BaseException) -> None:
+    """Answer privately: what a person got wrong in words that help, our own faults as a number that is also in the log."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    text = refusal_for(error)
+    try:
+        if not interaction.response.is_done():
+            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY)
+        else:
+            await interaction.edit_original_response(content=text, embeds=[], view=None, allowed_mentions=NOBODY)
+    except discord.HTTPException as trouble:
+        log.warning("event=answer_lost status=%s code=%s", trouble.status, trouble.code)
+
+
+def refusal_for(error: BaseException) -> str:
+    """Return what is said about an error."""
+    if isinstance(error, UserError):
+        return cut(escape(str(error)), CONTENT_CHARS)
+    if isinstance(error, StoreError):
+        log.error("event=store_trouble_in_chat reason=%r", str(error))
+        return "The database cannot be used just now: nothing was changed. Try again in a minute; the operators' log says more."
+    if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
+        return "This command has changed since your app last looked: restart Discord, then try again."
+    if isinstance(error, app_commands.TransformerError):
+        return "The bot cannot see that channel or role: give it access there, or choose another."
+    if isinstance(error, app_commands.CheckFailure):
+        return "You may not use this command here: ask someone with the Manage Server permission."
+    number = secrets.token_hex(3)
+    log.error("event=command_broke reference=%s", number, exc_info=error)
+    return f"Something broke on our side, and nothing more is known here. Reference {number}: tell the operators, it is in their log."

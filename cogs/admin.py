@@ -1,0 +1,116 @@
+"""/status and /help, and what the bot learns about its servers. Thin: the desk decides, `_answers` answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from cogs._answers import DeskCog, defer, guild_only_contexts, guild_only_installs, reply_pages, when
+from cogs._escape import shown
+from cogs.feeds import STATES
+
+if TYPE_CHECKING:
+    from bot.desk import Desk
+    from bot.desk_news import Status
+
+Interaction = discord.Interaction[Any]
+Topic = Literal["start", "query", "actors", "alerts", "rights"]
+
+TROUBLES_SHOWN = 8
+
+HELP: dict[str, str] = {
+    "start": (
+        "wirewatch polls news feeds, reads the articles behind them, and tells a channel once when one matches.\n\n"
+        "1. `/feed add` subscribes this server to a feed.\n"
+        "2. `/watch add` says what to look for, and posts to the channel you ask in.\n"
+        "3. `/latest` shows what lately matched, `/why` explains a link.\n\n"
+        "More: `/help query`, `/help actors`, `/help alerts`, `/help rights`."
+    ),
+    "query": (
+        '`sanctions` · that word, in any form\n`"prime minister"` · that phrase\n`=Sochi` · exactly so\n`sanction*` · words that begin so\n'
+        "`sanctions Belarus` · both\n`sanctions OR embargo` · one is enough\n`sanctions -sport` · without\n"
+        '`actor:"Alexander Lukashenko"` · a person, in every known spelling\n`title:sanctions` · in the headline\n'
+        "`sanctions NEAR/5 Minsk` · at most five words apart\n`source:Reuters` · from one outlet\n\n"
+        "Capitals matter for acronyms: `US` is not `us`."
+    ),
+    "actors": (
+        "`/actor add` keeps a full name; `/actor alias add` gives it other spellings. In a query write "
+        '`actor:"Full Name"`. A surname alone counts only in articles that give a fuller name; what you type as an alias counts as typed.'
+    ),
+    "alerts": (
+        "A channel is told of each story once, by a message that says which words matched and where. "
+        "Later reports of it edit that message. Subscribing posts nothing old. What could be read only as a teaser says so."
+    ),
+    "rights": (
+        "Adding, changing and removing is for people with Manage Server, or with the role that the operator named. "
+        "Everybody may look, and sees the watches whose channel they can see. Server Settings → Integrations narrows that further."
+    ),
+}
+
+
+class Admin(DeskCog):
+    """How it stands, and what may be asked."""
+
+    def __init__(self, desk: Desk, bot: commands.Bot, *, manager_role: int = 0) -> None:
+        super().__init__(desk, manager_role=manager_role)
+        self._bot = bot
+
+    @app_commands.command(name="status", description="How the feeds and alerts of this server are")
+    @guild_only_contexts
+    @guild_only_installs
+    async def status(self, interaction: Interaction) -> None:
+        """Show how it stands."""
+        await defer(interaction)
+        status = await self.desk.news.status(self.asker(interaction))
+        await reply_pages(interaction, "Status", [_status(status)])
+
+    @app_commands.command(name="help", description="How to use this bot")
+    @app_commands.describe(topic="What about")
+    @guild_only_contexts
+    @guild_only_installs
+    async def help(self, interaction: Interaction, topic: Topic = "start") -> None:
+        """Explain the bot."""
+        await defer(interaction)
+        await reply_pages(interaction, f"Help: {topic}", [HELP[topic]])
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """Learn which servers declared channels are in."""
+        await self.desk.learn_homes(self._guild_of)
+
+    @commands.Cog.listener()
+    async def on_guild_join(self, _: discord.Guild) -> None:
+        """Learn that a server's channels are in it."""
+        await self.desk.learn_homes(self._guild_of)
+
+    def _guild_of(self, channel_id: int) -> int | None:
+        channel = self._bot.get_channel(channel_id)
+        guild = getattr(channel, "guild", None)
+        return guild.id if isinstance(guild, discord.Guild) else None
+
+
+def _status(status: Status) -> str:
+    feeds = (
+        ", ".join(f"{count} {STATES[state]}" for state, count in sorted(status.feeds.items()))
+        or "none: /feed add takes an address"
+    )
+    paused = f", {status.watches_paused} paused" if status.watches_paused else ""
+    standing = status.standing
+    lines = [
+        f"**Feeds** · {feeds}",
+        f"**Last poll** · {when(status.last_poll_at)}",
+        f"**Watches you can see** · {status.watches_on} on{paused}",
+        f"**Actors** · {status.actors}",
+        f"**Alerts in their channels** · {standing.sent} sent, the last {when(standing.last_sent_at)}",
+        f"**Owed** · {standing.owed}" + (f" · **given up** · {standing.failed}" if standing.failed else ""),
+    ]
+    if status.paused_channels:
+        lines.append(
+            f"**Paused channels** · {' '.join(f'<#{one}>' for one in status.paused_channels[:20])}: give me access again."
+        )
+    lines += [f"⚠ {shown(name, 100)}: {shown(said, 250)}" for name, said in status.troubles[:TROUBLES_SHOWN]]
+    lines.append(f"**Version** · {status.version}")
+    return "\n".join(lines)

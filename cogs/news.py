@@ -1,0 +1,129 @@
+"""/latest and /why: what lately matched, and why a link did or did not. Thin: the desk decides, `_answers` answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+
+from cogs._answers import (
+    DeskCog,
+    defer,
+    guild_only_contexts,
+    guild_only_installs,
+    linked,
+    offer_actors,
+    offer_watches,
+    reply,
+    reply_pages,
+    when,
+)
+from cogs._draw import KIND, RULE, sentence_line
+from cogs._escape import shown
+
+if TYPE_CHECKING:
+    from bot.desk_news import FoundArticle, Why
+    from bot.model import Article, Reason
+
+Interaction = discord.Interaction[Any]
+
+QUERY_CHARS = 1_000
+LINK_CHARS = 2_048
+PER_PAGE = 5
+SILENT_SHOWN = 15
+REASONS_SHOWN = 4
+
+
+class News(DeskCog):
+    """Questions about news."""
+
+    @app_commands.command(name="latest", description="What lately matched, newest first")
+    @app_commands.describe(
+        watch="Only what this watch fired on",
+        actor="Articles that name this actor",
+        query="Articles that match this query",
+        since="24h, 7d or a date such as 2026-03-01; a week otherwise",
+        share="Show the answer to everybody here",
+    )
+    @app_commands.autocomplete(watch=offer_watches, actor=offer_actors)
+    @guild_only_contexts
+    @guild_only_installs
+    async def latest(
+        self,
+        interaction: Interaction,
+        watch: app_commands.Range[str, 1, 200] = "",
+        actor: app_commands.Range[str, 1, 200] = "",
+        query: app_commands.Range[str, 1, QUERY_CHARS] = "",
+        since: app_commands.Range[str, 1, 40] = "",
+        share: bool = False,  # noqa: FBT001, FBT002  # an option of the command
+    ) -> None:
+        """Show what lately matched."""
+        await defer(interaction)
+        latest = await self.desk.news.latest(
+            self.asker(interaction), watch=watch, actor=actor, query=query, since=since
+        )
+        if not latest.found:
+            more = " Not everything could be looked through: take a shorter time." if latest.is_cut else ""
+            await reply(interaction, f"Nothing since {when(latest.since)}.{more} /status shows whether the feeds work.")
+            return
+        title = f"Latest ({len(latest.found)}{', the newest' if latest.is_cut else ''})"
+        # What is shared names no watch: not everybody here may see the channel that it alerts.
+        entries = [_entry(one, with_watches=not share) for one in latest.found]
+        await reply_pages(interaction, title, entries, per_page=PER_PAGE, share=share)
+
+    @app_commands.command(name="why", description="Why an article was posted, or was not")
+    @app_commands.describe(link="The article's address")
+    @guild_only_contexts
+    @guild_only_installs
+    async def why(self, interaction: Interaction, link: app_commands.Range[str, 1, LINK_CHARS]) -> None:
+        """Explain an article."""
+        await defer(interaction)
+        why = await self.desk.news.why(self.asker(interaction), link)
+        await reply_pages(interaction, "Why", [_why(why)])
+
+
+def _entry(one: FoundArticle, *, with_watches: bool) -> str:
+    lines = [f"**{linked(one.article.title, one.article.url)}**", _origin(one.article, one.seen_at)]
+    if one.sentence:
+        lines.append(sentence_line(one.sentence))
+    words = ", ".join(dict.fromkeys(reason.words for reason in one.reasons[:REASONS_SHOWN]))
+    found = f"found: {shown(words, 200)}" if words else ""
+    names = f"{shown(', '.join(one.watches), 200)}" if with_watches and one.watches else ""
+    lines.append(" · ".join(filter(None, (names, found))))
+    return "\n".join(filter(None, lines))
+
+
+def _why(why: Why) -> str:
+    lines = [f"**{linked(why.article.title, why.article.url)}**", _origin(why.article, why.seen_at)]
+    if not why.was_read:
+        lines.append("It stood in its feed when that was subscribed, so it was not read and nobody was told of it.")
+    elif why.article.note:
+        lines.append(shown(why.article.note, 300))
+    for name, reasons in why.fired:
+        lines.append(f"\n✅ **{shown(name, 100)}** matches:")
+        lines += [_reason(reason) for reason in reasons[:REASONS_SHOWN]]
+    if why.silent:
+        lines.append("\nNot:" if why.fired else "\nNone of the watches that you can see matches:")
+        lines += [f"• **{shown(name, 100)}**: {shown(reason, 300)}" for name, reason in why.silent[:SILENT_SHOWN]]
+    if not why.fired and not why.silent:
+        lines.append("There is no watch here that you can see.")
+    return "\n".join(lines)
+
+
+def _reason(reason: Reason) -> str:
+    """Return where the words stand, and which spelling and rule found them."""
+    where = "headline" if reason.field == "title" else "text"
+    times = f" ×{reason.times}" if reason.times > 1 else ""
+    actor = f"{shown(reason.actor, 60)}: " if reason.actor else ""
+    alias = f" of “{shown(reason.alias, 60)}”" if reason.alias.casefold() != reason.words.casefold() else ""
+    return f"• {actor}“{shown(reason.words, 80)}”{times} in the {where} ({RULE[reason.rule]}{alias})"
+
+
+def _origin(article: Article, seen_at: object) -> str:
+    parts = [
+        shown(article.source or article.host, 100),
+        when(article.published_at or seen_at),
+        KIND.get(article.kind, ""),
+    ]
+    return " · ".join(filter(None, parts))
