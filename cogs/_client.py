@@ -26,8 +26,8 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-import cogs
 from bot.errors import WireError
+from cogs import add_cogs
 from cogs._outlet import DiscordOutlet, token_refused
 
 if TYPE_CHECKING:
@@ -50,6 +50,17 @@ HOUSEKEEPING_S: Final = 6 * 3600.0
 FORGOTTEN_AFTER: Final = timedelta(days=30)
 NEEDED: Final = discord.Permissions(view_channel=True, send_messages=True, embed_links=True)
 BAD_TOKEN, BAD_INTENTS = 4004, (4013, 4014)
+
+
+class OneLine(logging.Filter):
+    """Has discord.py say on one line what it would show the whole way of: a connection that was refused is no bug of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take the traceback off, unless everything is logged."""
+        if record.exc_info and record.exc_info[1] is not None and not log.isEnabledFor(logging.DEBUG):
+            record.msg, record.args = f"{record.getMessage()} ({type(record.exc_info[1]).__name__})", None
+            record.exc_info = None
+        return True
 
 
 def point_at(api: str, gateway: str) -> None:
@@ -84,10 +95,17 @@ class WireClient(commands.Bot):
         self.chat = chat
         self._registered = False
 
+    async def close(self) -> None:
+        """End it, together with a task of discord.py's that would go on and fail."""
+        waiting = getattr(self._connection, "_ready_task", None)
+        if waiting is not None:
+            waiting.cancel()
+        await super().close()
+
     async def setup_hook(self) -> None:
         """Load the cogs, and register their commands where they changed."""
-        if self.chat.desk is not None and hasattr(cogs, "add_cogs"):
-            await cogs.add_cogs(self, self.chat.desk, manager_role=self.chat.manager_role)
+        if self.chat.desk is not None:
+            await add_cogs(self, self.chat.desk, manager_role=self.chat.manager_role)
         await self._register()
 
     async def _register(self) -> None:
@@ -122,8 +140,8 @@ class WireClient(commands.Bot):
         await self.chat.met([guild])
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """Try its paused channels."""
-        await self.chat.reopen(guild)
+        """Let a server's things go on, after an outage or a removal that was undone."""
+        await self.chat.met([guild])
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Let a server's things rest."""
@@ -326,6 +344,8 @@ async def open_chat(
 ) -> AsyncIterator[Chat]:
     """Open what speaks to Discord; nothing is sent before something is owed or `serve` runs."""
     point_at(api, gateway)
+    for name in ("discord.client", "discord.gateway", "discord.http"):
+        logging.getLogger(name).addFilter(OneLine())
     chat = Chat(token, clock=clock, say=say)
     try:
         yield chat

@@ -226,8 +226,8 @@ class DiscordOutlet:
             self._refuse(error, delivery, unknown=doubt or bool(before))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise DeliveryError(f"no answer ({type(error).__name__})", again=True, unknown=True) from None
-        except Exception as error:
-            log.exception("event=send_broke")
+        except Exception as error:  # noqa: BLE001 - one delivery never stops another
+            log.warning("event=send_broke kind=%s reason=%r", type(error).__name__, str(error))
             raise DeliveryError(f"a surprise ({type(error).__name__})", again=True, unknown=True) from None
         finally:
             _answered.reset(token)
