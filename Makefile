@@ -5,10 +5,10 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: try test check bench setup lock format kill clean help
+.PHONY: try test check bench setup lock format kill kill-discord clean help
 
 help:            ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 try: $(RUN)      ## the main job in the terminal, on a bundled newsroom; ARGS=--once for one round
 	@$(BIN)/wirewatch try $(ARGS)
@@ -32,6 +32,9 @@ bench: $(DEV)    ## speed and quality, as tables
 
 kill: $(DEV)     ## kill -9 at random moments under flow; ARGS="--kills 1000" for more
 	@$(BIN)/python -m benchmarks.kill $(ARGS)
+
+kill-discord: $(DEV)  ## the same against a Discord of our own; ARGS="--kills 200" for more
+	@$(BIN)/python -m benchmarks.kill_discord $(ARGS)
 
 lock: $(DEV)     ## renew the pinned versions
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

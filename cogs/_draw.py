@@ -28,6 +28,7 @@ AUTHOR_CHARS = 256
 LINK_CHARS = 2048
 DESCRIPTION_CHARS = 4096
 CONTENT_CHARS = 2000
+LATE_LINK_CHARS = 100
 SENTENCE_CHARS = 600
 SENTENCES = 3
 REASONS = 8
@@ -175,6 +176,8 @@ def late_message(deliveries: Sequence[Delivery], *, repeat: bool = False) -> JSO
         if link and len(link) <= LINK_CHARS and link not in links:  # of two embeds with one link Discord shows only one
             embed["url"] = link
             links.add(link)
+        elif 0 < len(link) <= LATE_LINK_CHARS:
+            lines.append(link)
         embed["description"] = "\n".join(lines)
         embeds.append(embed)
     embeds[-1]["footer"] = {"text": footer_for(deliveries) + (f" · {REPEAT}" if repeat else "")}

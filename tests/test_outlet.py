@@ -1,0 +1,242 @@
+"""Discord's answers and what they mean to a delivery: refused, closed, unknown, to be looked for. In this process, over real sockets."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import discord
+import pytest
+
+from bot.errors import DeliveryError, WireError
+from cogs import _outlet
+from cogs._client import voice_of
+from cogs._outlet import DiscordOutlet
+from tests.discord_lint import faults_in
+from tests.standin import Fault, StandIn
+from tests.standin_bot import judged
+from tests.test_draw import AT, DELIVERY
+from tests.wire_fakes import SEND
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bot.model import Delivery
+
+
+@pytest.fixture
+async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    async with judged(monkeypatch) as stand:
+        yield stand
+        assert stand.violations == []
+
+
+class Desk:
+    """An outlet, and what it said."""
+
+    def __init__(self, stand: StandIn) -> None:
+        self.stand = stand
+        self.said: list[str] = []
+        self.refused: list[WireError] = []
+        self.rights: discord.Permissions | None = None
+        self.now = AT
+        self.outlet = DiscordOutlet(
+            stand.token,
+            clock=lambda: self.now,
+            log_channel=stand.log.id,
+            rights=lambda _: self.rights,
+            on_refused=self.refused.append,
+            say=self.said.append,
+        )
+
+    def delivery(self, **changes: object) -> Delivery:
+        card = replace(DELIVERY.card, mentions=())
+        return replace(replace(DELIVERY, channel_id=self.stand.alerts.id, card=card), **changes)  # type: ignore[arg-type] # a test's own fields
+
+    def doubtful(self, **age: float) -> Delivery:
+        return self.delivery(in_doubt=True, first_sent_at=self.now - timedelta(**age))
+
+    async def failure(self, delivery: Delivery, *, edit: bool = False) -> DeliveryError:
+        with pytest.raises(DeliveryError) as met:
+            await (self.outlet.edit(delivery) if edit else self.outlet.post(delivery))
+        return met.value
+
+
+@pytest.fixture
+async def desk(stand: StandIn) -> AsyncIterator[Desk]:
+    async with opened(stand) as desk:
+        yield desk
+
+
+@asynccontextmanager
+async def opened(stand: StandIn) -> AsyncIterator[Desk]:
+    desk = Desk(stand)
+    try:
+        yield desk
+    finally:
+        await desk.outlet.close()
+
+
+async def test_a_post_gives_its_receipt_and_an_edit_shows_the_better_card(stand: StandIn, desk: Desk) -> None:
+    message_id = await desk.outlet.post(desk.delivery())
+    assert message_id is not None
+    better = replace(desk.delivery().card, headline="Council agrees after all")
+    await desk.outlet.edit(replace(desk.delivery(), kind="edit", card=better, message_id=message_id))
+    (message,) = stand.messages(stand.alerts)
+    assert (message.id, message.body["embeds"][0]["title"]) == (message_id, "Council agrees after all")
+
+
+async def test_an_edit_of_what_is_gone_is_dropped(stand: StandIn, desk: Desk) -> None:
+    message_id = await desk.outlet.post(desk.delivery())
+    stand.delete_message(stand.messages(stand.alerts)[0])
+    met = await desk.failure(desk.delivery(kind="edit", message_id=message_id), edit=True)
+    assert (met.again, met.unknown) == (False, False)
+    await desk.outlet.edit(desk.delivery(kind="edit", message_id=None))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "again", "closed", "unknown"),
+    [
+        (403, 50001, True, True, False),
+        (403, 50013, True, True, False),
+        (404, 10003, True, True, False),
+        (400, 50083, True, True, False),
+        (403, 0, True, False, False),
+        (400, 20028, True, False, False),
+        (400, 99999, False, False, False),
+        (503, 0, True, False, True),
+    ],
+)
+async def test_what_an_answer_means(
+    stand: StandIn, desk: Desk, *, status: int, code: int, again: bool, closed: bool, unknown: bool
+) -> None:
+    stand.fail(Fault("status", "POST", SEND, status=status, code=code))
+    met = await desk.failure(desk.delivery())
+    assert (met.again, met.closed, met.unknown) == (again, closed, unknown)
+
+
+async def test_a_proxy_that_refuses_again_and_again_closes_the_channel(stand: StandIn, desk: Desk) -> None:
+    stand.fail(Fault("status", "POST", SEND, status=403))
+    met = await desk.failure(desk.delivery(attempts=5))
+    assert (met.again, met.closed) == (True, True)
+
+
+async def test_a_refusal_after_a_502_leaves_open_whether_it_arrived(stand: StandIn, desk: Desk) -> None:
+    stand.fail(Fault("status", "POST", SEND, status=502, accept=True))
+    stand.fail(Fault("status", "POST", SEND, status=403, code=50013))
+    met = await desk.failure(desk.delivery())
+    assert (met.closed, met.unknown) == (True, True)
+
+
+async def test_a_card_that_is_refused_goes_out_as_text(
+    stand: StandIn, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand.fail(Fault("status", "POST", SEND, status=400, code=50035))
+    with caplog.at_level(logging.ERROR):
+        assert await desk.outlet.post(desk.delivery())
+    (message,) = stand.messages(stand.alerts)
+    assert "Council agrees on sanctions" in message.body["content"]
+    assert "wirewatch · dabcdefghi" in message.body["content"]
+    assert faults_in(message.body) == []
+
+
+async def test_an_answer_of_cloudflare_stops_all_sends_for_minutes(stand: StandIn, desk: Desk) -> None:
+    stand.fail(Fault("429", "POST", SEND, form="cloudflare", retry_after_s=60))
+    met = await desk.failure(desk.delivery())
+    assert (met.unknown, met.after_s is not None and met.after_s > 100) == (True, True)
+    asked = len(stand.journal.requests)
+    met = await desk.failure(desk.delivery(channel_id=stand.general.id))
+    assert (met.again, met.unknown) == (True, False)
+    assert len(stand.journal.requests) == asked
+    assert len(desk.said) == 1
+
+
+async def test_too_many_refused_requests_stop_all_sends(
+    stand: StandIn, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_outlet, "INVALID_MOST", 3)
+    stand.fail(Fault("status", "POST", SEND, status=403, code=50013, times=3))
+    for _ in range(4):
+        await desk.failure(desk.delivery())
+    assert desk.outlet.invalid.count == 3
+    assert stand.journal.invalid_requests == 3
+    assert "nothing is sent" in desk.said[0]
+
+
+async def test_a_token_that_is_revoked_is_told_to_whoever_runs_us(stand: StandIn, desk: Desk) -> None:
+    await desk.outlet.post(desk.delivery())
+    stand.fail(Fault("status", "POST", SEND, status=401))
+    assert (await desk.failure(desk.delivery(nonce="dother"))).again
+    assert "Discord refuses the token" in str(desk.refused[0])
+
+
+async def test_what_is_in_doubt_and_stands_there_is_adopted_even_if_the_nonce_is_forgotten(
+    stand: StandIn, desk: Desk
+) -> None:
+    message_id = await desk.outlet.post(desk.delivery())
+    stand.wipe_nonces()
+    desk.now = discord.utils.utcnow()
+    assert await desk.outlet.post(desk.doubtful(minutes=5)) == message_id
+    assert len(stand.messages(stand.alerts)) == 1
+
+
+async def test_what_is_in_doubt_and_does_not_stand_there_is_posted(stand: StandIn, desk: Desk) -> None:
+    stand.say(stand.alerts, stand.reader, "hello")
+    desk.now = discord.utils.utcnow()
+    assert await desk.outlet.post(desk.doubtful(minutes=5))
+    (_, message) = stand.messages(stand.alerts)
+    assert "repeat" not in message.body["embeds"][0]["footer"]["text"]
+
+
+async def test_where_the_history_may_not_be_read_an_old_doubt_is_posted_as_a_possible_repeat(
+    stand: StandIn, desk: Desk
+) -> None:
+    stand.say(stand.alerts, stand.reader, "hello")
+    stand.deny(stand.alerts, "READ_MESSAGE_HISTORY")
+    desk.now = discord.utils.utcnow()
+    met = await desk.failure(desk.doubtful(minutes=5))
+    assert met.unknown, "the gateway has not said yet what the bot may do"
+    desk.rights = discord.Permissions(send_messages=True)
+    assert await desk.outlet.post(desk.doubtful(minutes=5))
+    assert stand.messages(stand.alerts)[-1].body["embeds"][0]["footer"]["text"].endswith("may be a repeat")
+
+
+async def test_in_an_empty_channel_whose_history_may_be_read_nothing_is_a_repeat(stand: StandIn, desk: Desk) -> None:
+    desk.now = discord.utils.utcnow()
+    desk.rights = discord.Permissions(send_messages=True, read_message_history=True)
+    assert await desk.outlet.post(desk.doubtful(minutes=5))
+    assert stand.messages(stand.alerts)[0].body["embeds"][0]["footer"]["text"] == "wirewatch · dabcdefghi"
+
+
+async def test_what_was_posted_and_then_deleted_is_settled(stand: StandIn, desk: Desk) -> None:
+    await desk.outlet.post(desk.delivery())
+    stand.delete_message(stand.messages(stand.alerts)[0])
+    desk.now = discord.utils.utcnow()
+    assert await desk.outlet.post(desk.doubtful(seconds=5)) is None
+    assert stand.messages(stand.alerts) == []
+
+
+async def test_operators_are_told_once_under_one_nonce_and_nothing_of_it_is_live(stand: StandIn, desk: Desk) -> None:
+    for _ in range(2):
+        assert await desk.outlet.tell_operators("the feed <@1> @everyone is broken", nonce="o1")
+    (message,) = stand.messages(stand.log)
+    assert message.body["content"] == "the feed <\u200b@\u200b1\\> @\u200beveryone is broken"
+    stand.remove_channel(stand.log)
+    assert not await desk.outlet.tell_operators("more", nonce="o2")
+    desk.outlet.log_channel = 0
+    assert await desk.outlet.tell_operators("more", nonce="o2")
+
+
+async def test_a_login_that_fails_is_tried_again_with_the_next_delivery(stand: StandIn, desk: Desk) -> None:
+    stand.fail(Fault("status", "GET", "/users/@me", status=503))
+    met = await desk.failure(desk.delivery())
+    assert (met.again, met.unknown) == (True, False)
+    assert await desk.outlet.post(desk.delivery())
+
+
+def test_a_voice_is_the_bots_id_and_outlives_its_token() -> None:
+    assert voice_of("MTIzNDU2.aaa.bbb") == voice_of("MTIzNDU2.ccc.ddd") == "123456"
+    assert voice_of("!!.x") == voice_of("!!.y") != voice_of("??.y")
