@@ -59,18 +59,6 @@ class Desk:
         """Return what the asker may see, from memory: for what is asked at every key stroke."""
         return await self._ledger.glance(asker)
 
-    async def learn_homes(self, guild_of: Callable[[int], int | None]) -> None:
-        """Learn which servers the channels of declared watches are in, so that these hear what their server asked for.
-
-        guild_of: the server of a channel; None where the bot sees no such channel. To be called once the bot knows its servers, and
-        again when it comes to a server or the configuration was read anew.
-        """
-        holdings = await self._ledger.store.chat.holdings()
-        places = {one.channel_id for one in holdings.watches if one.origin == "config" and one.channel_id}
-        homes = {channel_id: guild_id for channel_id in places if (guild_id := guild_of(channel_id))}
-        if await self._ledger.store.chat.settle_homes(homes):
-            await self._ledger.changed()
-
 
 async def _no_forms(_: Sequence[Watch]) -> Mapping[str, Sequence[WordForm]]:
     return {}

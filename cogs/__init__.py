@@ -22,7 +22,6 @@ async def add_cogs(bot: commands.Bot, desk: Desk, *, manager_role: int = 0) -> N
     from cogs.news import News  # noqa: PLC0415 - as above
     from cogs.watches import Watches  # noqa: PLC0415 - as above
 
-    for cog in (Feeds, Watches, Actors, News):
+    for cog in (Feeds, Watches, Actors, News, Admin):
         await bot.add_cog(cog(desk, manager_role=manager_role))
-    await bot.add_cog(Admin(desk, bot, manager_role=manager_role))
     bot.tree.on_error = answer_error  # type: ignore[method-assign]  # the documented way, beside a subclass or a decorator

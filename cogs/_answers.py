@@ -276,7 +276,10 @@ class Confirm(Kept):
         """Do it."""
         self.stop()
         await interaction.response.defer()
-        said = await self._remove(interaction)
+        try:
+            said = await self._remove(interaction)
+        except UserError as error:  # it was changed meanwhile, or the asker may not any more
+            said = refusal_for(error)
         await interaction.edit_original_response(content=cut(said, CONTENT_CHARS), view=None, allowed_mentions=NOBODY)
 
     @discord.ui.button(label="Keep", style=discord.ButtonStyle.secondary)

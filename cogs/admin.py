@@ -1,4 +1,4 @@
-"""/status and /help, and what the bot learns about its servers. Thin: the desk decides, `_answers` answers."""
+"""/status and /help. Thin: the desk decides, `_answers` answers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
 from cogs._answers import DeskCog, defer, guild_only_contexts, guild_only_installs, reply_pages, when
 from cogs._escape import shown
 from cogs.feeds import STATES
 
 if TYPE_CHECKING:
-    from bot.desk import Desk
     from bot.desk_news import Status
 
 Interaction = discord.Interaction[Any]
@@ -54,10 +52,6 @@ HELP: dict[str, str] = {
 class Admin(DeskCog):
     """How it stands, and what may be asked."""
 
-    def __init__(self, desk: Desk, bot: commands.Bot, *, manager_role: int = 0) -> None:
-        super().__init__(desk, manager_role=manager_role)
-        self._bot = bot
-
     @app_commands.command(name="status", description="How the feeds and alerts of this server are")
     @guild_only_contexts
     @guild_only_installs
@@ -75,21 +69,6 @@ class Admin(DeskCog):
         """Explain the bot."""
         await defer(interaction)
         await reply_pages(interaction, f"Help: {topic}", [HELP[topic]])
-
-    @commands.Cog.listener()
-    async def on_ready(self) -> None:
-        """Learn which servers declared channels are in."""
-        await self.desk.learn_homes(self._guild_of)
-
-    @commands.Cog.listener()
-    async def on_guild_join(self, _: discord.Guild) -> None:
-        """Learn that a server's channels are in it."""
-        await self.desk.learn_homes(self._guild_of)
-
-    def _guild_of(self, channel_id: int) -> int | None:
-        channel = self._bot.get_channel(channel_id)
-        guild = getattr(channel, "guild", None)
-        return guild.id if isinstance(guild, discord.Guild) else None
 
 
 def _status(status: Status) -> str:

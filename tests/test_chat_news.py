@@ -1,0 +1,228 @@
+"""/latest, /why, /status and /help in a simulated Discord, and what happens where something breaks."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.desk_news import since_in
+from bot.errors import StoreError, UserError
+from bot.workers import Workers
+from tests.chat_fakes import Chat, faults_sent, open_chat, said_in
+from tests.fakes import FILLER, Site, entry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+TEXT = f"{FILLER[0]} New sanctions against Anna Orlova were agreed in Sochi. {FILLER[2]}"
+
+
+@pytest.fixture
+async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+    async with Site() as site, Workers() as workers, open_chat(tmp_path, site, workers) as chat:
+        yield chat
+
+
+async def news(chat: Chat, count: int = 1, *, text: str = TEXT) -> None:
+    """Let the only feed bring so many reports, after its baseline."""
+    old = entry("An old report", chat.site.url("/old"), guid="old", text=FILLER[1])
+    url = chat.site.feed("/feed", old)
+    if not await chat.store.feeds():
+        await chat.ask("feed add", url=url)
+    reports = [entry(f"Report {n}", chat.site.url(f"/{n}"), guid=str(n), text=text) for n in range(count)]
+    chat.site.feed("/feed", old, *reports)
+    await chat.poll_again()
+
+
+async def test_the_latest_shows_headline_link_sentence_and_words(chat: Chat) -> None:
+    await chat.ask("watch add", name="Sanctions", query="sanctions")
+    await news(chat)
+    said = await chat.ask("latest")
+    assert f"[Report 0]({chat.site.url('/0')})" in said
+    assert "> New **sanctions** against Anna Orlova were agreed in Sochi." in said
+    assert "Sanctions · found: sanctions" in said
+
+
+async def test_the_latest_is_filtered_by_watch_actor_query_and_time(chat: Chat) -> None:
+    await chat.ask("actor add", name="Anna Orlova")
+    await chat.ask("watch add", name="Sanctions", query="sanctions")
+    await chat.ask("watch add", name="Trade", query="tariff")
+    await news(chat)
+    for option, value in (
+        ("watch", "sanctions"),
+        ("actor", "anna orlova"),
+        ("query", "Sochi agreed"),
+        ("since", "24h"),
+    ):
+        assert "Report 0" in await chat.ask("latest", by=None, at=None, **{option: value}), option
+    assert "Report 0" in await chat.ask("latest", watch="Sanctions", actor="Anna Orlova", query="Sochi")
+    assert "Nothing since" in await chat.ask("latest", watch="Trade")
+    assert "Nothing since" in await chat.ask("latest", query="tariff")
+    assert "Nothing since" in await chat.ask("latest", watch="Trade", query="Sochi")
+    assert "Nothing since" in await chat.ask("latest", query="old"), (
+        "what stood there at the subscription was never read"
+    )
+    chat.clock.move(days=3)
+    assert "Nothing since" in await chat.ask("latest", since="2d")
+    assert "Report 0" in await chat.ask("latest", since="7d")
+    assert "is no time" in await chat.ask("latest", since="soon")
+    assert "⟪" in await chat.ask("latest", query="Sochi OR")
+    assert "There is no actor" in await chat.ask("latest", actor="Boris")
+    assert await chat.names("latest", "watch", "tr") == ["Trade"]
+    assert await chat.names("latest", "actor", "or") == ["Anna Orlova"]
+
+
+async def test_the_latest_is_paged_and_shared_without_naming_watches(chat: Chat) -> None:
+    await chat.ask("watch add", name="Secret plan", query="sanctions")
+    await news(chat, 12)
+    result = await chat.mod.slash(chat.channel, "latest")
+    assert "page 1 of 3" in said_in(result)
+    assert result.response is not None
+    await chat.mod.click(result.response, label="Next")
+    assert "page 2 of 3" in said_in(result)
+    shared = await chat.ann.slash(chat.channel, "latest", share=True)
+    (public,) = shared.followups
+    assert not public.ephemeral
+    assert "Report" in str(public.embeds[0].description)
+    assert "Secret plan" not in str(public.embeds[0].description)
+
+
+async def test_why_names_watch_words_spelling_and_why_not_the_others(chat: Chat) -> None:
+    await chat.ask("watch add", name="Sanctions", query="sanctions")
+    await chat.ask("watch add", name="Narrow", query="sanctions tariff")
+    await chat.ask("watch add", name="Other", query="football")
+    await chat.ask("watch add", name="Resting", query="Sochi")
+    await chat.ask("watch pause", watch="Resting")
+    await news(chat)
+    said = await chat.ask("why", link=chat.site.url("/0?utm_source=x"))
+    assert "✅ **Sanctions** matches:" in said
+    assert "“sanctions” in the text" in said
+    assert "lacks `tariff`" in said.partition("**Narrow**")[2].partition("**Other**")[0]
+    assert "**Other**: none of its words stands there" in said
+    assert "**Resting**: it is paused" in said
+    assert "It stood in its feed when that was subscribed" in await chat.ask("why", link=chat.site.url("/old"))
+    assert "No feed that this server hears" in await chat.ask("why", link="https://news.example/unknown")
+    assert "Give the article's link" in await chat.ask("why", link="the one from yesterday")
+
+
+async def test_status_and_help_are_for_everyone(chat: Chat) -> None:
+    assert "none: /feed add" in await chat.ask("status", by=chat.ann)
+    await chat.ask("watch add", name="Sanctions", query="sanctions")
+    await news(chat)
+    said = await chat.ask("status", by=chat.ann)
+    assert "1 works" in said
+    assert "Watches you can see · 1 on".replace(" ·", "** ·") in said
+    assert "Owed** · 1" in said
+    assert "/feed add" in await chat.ask("help", by=chat.ann)
+    assert "NEAR/5" in await chat.ask("help", by=chat.ann, topic="query")
+
+
+async def test_hostile_feed_text_neither_mentions_nor_disguises_a_link(chat: Chat) -> None:
+    await chat.ask("watch add", name="W", query="sanctions")
+    title = "@everyone sanctions <@&42> [BBC](http://evil.example) `x` \u202e"
+    old = entry("Old", chat.site.url("/old"), guid="old")
+    await chat.ask("feed add", url=chat.site.feed("/feed", old, title="<@1> **wire**"))
+    link = "javascript:alert(1)"
+    chat.site.feed("/feed", old, entry(title, link, guid="1", text=TEXT))
+    await chat.poll_again()
+    result = await chat.mod.slash(chat.channel, "latest")
+    assert result.response is not None
+    text = str(result.response.embeds[0].description)
+    for harm in ("@everyone", "<@&42>", "<@1>", "[BBC]", "javascript:", "\u202e", "**wire**"):
+        assert harm not in text, harm
+
+
+async def test_our_own_fault_is_a_number_that_is_also_in_the_log(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret inside")
+
+    monkeypatch.setattr(chat.desk.watches, "list", broken)
+    with caplog.at_level(logging.ERROR, logger="cogs._answers"):
+        said = await chat.ask("watch list")
+    number = said.partition("Reference ")[2].partition(":")[0]
+    assert len(number) == 6
+    assert number in caplog.text
+    assert "secret inside" not in said
+    assert [type(error) for error in chat.env.errors] in ([], [ZeroDivisionError])
+
+
+async def test_a_full_database_is_said_plainly(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(chat.desk.watches, "list", full)
+    assert "cannot be used just now" in await chat.ask("watch list")
+    assert all(isinstance(error, StoreError) for error in chat.env.errors)
+
+
+async def test_every_command_of_the_contract_is_there_with_its_options(chat: Chat) -> None:
+    (put,) = [one for one in chat.env.http_requests if one.path.endswith("/commands") and one.method == "PUT"]
+    assert isinstance(put.json, list)
+    found = {name: names for command in put.json for name, names in options_of(command)}
+    wanted = {
+        "feed add": {"url", "name", "backfill"},
+        "feed edit": {"feed", "name", "interval"},
+        **{f"feed {verb}": {"feed"} for verb in ("remove", "pause", "resume", "release")},
+        "feed list": {"state"},
+        "feed test": {"feed", "url"},
+        "watch add": {"name", "query", "channel", "mention", "feeds"},
+        "watch edit": {"watch", "name", "query", "channel", "mention", "feeds"},
+        **{f"watch {verb}": {"watch"} for verb in ("remove", "pause", "resume", "show")},
+        "watch list": set(),
+        "actor add": {"name", "aliases"},
+        "actor edit": {"actor", "name"},
+        "actor remove": {"actor"},
+        "actor list": set(),
+        "actor show": {"actor"},
+        "actor alias add": {"actor", "alias"},
+        "actor alias remove": {"actor", "alias"},
+        "latest": {"watch", "actor", "query", "since", "share"},
+        "why": {"link"},
+        "status": set(),
+        "help": {"topic"},
+    }
+    for name, options in wanted.items():
+        assert options <= found[name], name
+    for command in put.json:
+        assert command["contexts"] == [0], "in servers only"
+        assert command["integration_types"] == [0], "installed by servers only"
+    assert faults_sent(chat.env) == []
+
+
+def options_of(command: dict[str, object], before: str = "") -> list[tuple[str, set[str]]]:
+    """Return each command below this one with the names of its options."""
+    name = f"{before} {command['name']}".strip()
+    options = command.get("options") or []
+    assert isinstance(options, list)
+    below = [one for one in options if one["type"] in (1, 2)]
+    if not below:
+        return [(name, {one["name"] for one in options})]
+    return [found for one in below for found in options_of(one, name)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "at"),
+    [
+        ("", NOW - timedelta(days=7)),
+        ("24h", NOW - timedelta(hours=24)),
+        (" 7d ", NOW - timedelta(days=7)),
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026-03-01T10:00+02:00", datetime(2026, 3, 1, 8, tzinfo=UTC)),
+        ("100y", NOW - timedelta(days=3 * 366)),
+    ],
+)
+def test_since_is_a_duration_or_a_date(typed: str, at: datetime) -> None:
+    assert since_in(typed, NOW) == at
+
+
+@pytest.mark.parametrize("typed", ["yesterday", "2026-13-01", "2027-01-01", "-1d", "9" * 40])
+def test_a_time_that_cannot_be_is_refused(typed: str) -> None:
+    with pytest.raises(UserError, match="say 24h, 7d"):
+        since_in(typed, NOW)
