@@ -37,6 +37,8 @@ def test_the_example_is_a_configuration_and_shows_every_default() -> None:
     assert shown == config_in({}, EXAMPLE)
     text = EXAMPLE.read_text(encoding="utf-8")
     for key in (
+        "token_file",
+        "log_channel",
         "url",
         "interval",
         "allow_private",
