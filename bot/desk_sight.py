@@ -6,13 +6,15 @@ Pure but for `Ledger`, which keeps the last look at the store in memory, so that
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
+from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from bot.errors import UserError
+from bot.errors import UserError, WireError
 from bot.feeds.links import without_credentials
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from bot.store import Holdings, Store
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 NAME_CHARS = 100
 OFFERS = 25
@@ -70,6 +74,8 @@ class Sight:
                 seen[feed.id] = SeenFeed(feed=feed, name=self._name(feed, ""), is_declared=True)
         for one in own.values():
             feed = by_id[one.feed_id]
+            if feed.origin == "config":
+                continue
             seen[feed.id] = SeenFeed(
                 feed=feed,
                 name=self._name(feed, one.name),
@@ -77,10 +83,10 @@ class Sight:
                 enabled=one.enabled,
                 created_by=one.created_by,
             )
-        names = [each.name.casefold() for each in seen.values()]
+        names = Counter(each.name.casefold() for each in seen.values())
         return tuple(
             sorted(
-                (one if names.count(one.name.casefold()) == 1 else _told_apart(one) for one in seen.values()),
+                (one if names[one.name.casefold()] == 1 else _told_apart(one) for one in seen.values()),
                 key=lambda one: one.name.casefold(),
             )
         )
@@ -267,8 +273,18 @@ class Ledger:
         return Sight(self._memory, asker)
 
     async def changed(self) -> None:
-        """Let a change take effect: compile anew what is watched, one change after another."""
+        """Let a change take effect: compile anew what is watched, one change after another.
+
+        Raises:
+            UserError: it is stored, but not in force yet.
+        """
         async with self._changing:
-            await self._refresh()
+            try:
+                await self._refresh()
+            except WireError as error:
+                log.warning("event=change_waits reason=%r", str(error))
+                raise UserError(
+                    "That is kept, but not in force yet: what it takes could not be worked out just now. Any later change brings it about."
+                ) from error
             self._memory = await self.store.chat.holdings()
             self._seen_with = self.pipeline.watching

@@ -168,6 +168,15 @@ async def test_an_address_is_polled_once_for_all_servers_and_as_often_as_the_mos
     assert await store.due_feeds(NOW) == ()
 
 
+async def test_a_feed_that_the_file_names_too_is_everybodys_and_goes_back_to_its_servers(store: Store) -> None:
+    await store.chat.add_feed(ONE, URL, by=1, now=NOW)
+    await store.declare(feeds=[DeclaredFeed(url=URL)], actors=[], watches=[], now=NOW)
+    assert await store.chat.audiences() == {}
+    await store.declare(feeds=[], actors=[], watches=[], now=NOW)
+    assert await store.chat.audiences() == {1: frozenset({ONE})}
+    assert len(await store.due_feeds(NOW)) == 1
+
+
 async def test_a_feed_with_a_password_is_each_servers_own(store: Store) -> None:
     url = "https://anna:hush@news.example/feed"
     assert (await store.chat.add_feed(ONE, url, by=1, now=NOW))[0] != (

@@ -183,7 +183,7 @@ def _add_watch(sql: sqlite3.Connection, watch: Watch, by: int, now: datetime) ->
 
 def _edit_watch(sql: sqlite3.Connection, watch: Watch) -> None:
     _refuse_taken(sql, "watches", "watch", watch.guild_id, watch.name, watch.id)
-    sql.execute(
+    changed = sql.execute(
         f"""UPDATE watches SET name = ?, query = ?, channel_id = ?, thread_id = ?, mention = ?, enabled = ?
         WHERE id = ? AND {_OURS}""",  # noqa: S608  # a constant
         (
@@ -196,8 +196,9 @@ def _edit_watch(sql: sqlite3.Connection, watch: Watch) -> None:
             watch.id,
             watch.guild_id,
         ),
-    )
-    _limit_to(sql, watch.id, watch.feeds)
+    ).rowcount
+    if changed:
+        _limit_to(sql, watch.id, watch.feeds)
 
 
 def _limit_to(sql: sqlite3.Connection, watch_id: int, feeds: Sequence[int]) -> None:
@@ -206,7 +207,10 @@ def _limit_to(sql: sqlite3.Connection, watch_id: int, feeds: Sequence[int]) -> N
 
 
 def _remove_watch(sql: sqlite3.Connection, guild_id: int, watch_id: int) -> None:
-    sql.execute("DELETE FROM watch_feeds WHERE watch_id = ?", (watch_id,))
+    sql.execute(
+        f"DELETE FROM watch_feeds WHERE watch_id IN (SELECT id FROM watches WHERE id = ? AND {_OURS})",  # noqa: S608  # a constant
+        (watch_id, guild_id),
+    )
     sql.execute(f"DELETE FROM watches WHERE id = ? AND {_OURS}", (watch_id, guild_id))  # noqa: S608  # a constant
 
 

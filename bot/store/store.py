@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
-from bot.store import archive, channels, declared, outbox, polls, readings
+from bot.store import archive, channels, declared, outbox, polls, readings, subscriptions
 from bot.store import words as word_table
 from bot.store.chat import ChatRows
 from bot.store.connection import connect, finish, run_whole
@@ -124,11 +124,18 @@ class Store:
         watches: Sequence[Watch],
         now: datetime,
     ) -> None:
-        """Bring the declared feeds, actors and watches in step with the file. What chat made is never touched.
+        """Bring the declared feeds, actors and watches in step with the file. What chat made is never touched, but that a shared feed
+        which the file names is declared for as long as it does.
 
         What vanished from the file rests, and goes on with its old marks and id when it comes back under the same url or name.
         """
-        await self._write(lambda sql: declared.declare(sql, feeds=feeds, actors=actors, watches=watches, now=now))
+
+        def work(sql: sqlite3.Connection) -> None:
+            subscriptions.claim_for_file(sql, [feed.url for feed in feeds])
+            declared.declare(sql, feeds=feeds, actors=actors, watches=watches, now=now)
+            subscriptions.claim_for_chat(sql)
+
+        await self._write(work)
 
     async def feeds(self) -> tuple[Feed, ...]:
         """Return every feed, resting ones (state "paused") too."""

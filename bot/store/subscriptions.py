@@ -16,6 +16,7 @@ from bot.store.declared import wake_feeds
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
     from datetime import datetime
 
 
@@ -62,12 +63,32 @@ def audiences_in(sql: sqlite3.Connection) -> dict[int, frozenset[int]]:
         """SELECT feed_id, guild_id FROM subscriptions
         WHERE enabled AND guild_id NOT IN (SELECT guild_id FROM guilds_left)"""
     ):
-        heard.setdefault(feed_id, set()).add(guild_id)
+        if feed_id in heard:
+            heard[feed_id].add(guild_id)
     homes = {home for (home,) in sql.execute("SELECT home_id FROM watches WHERE origin = 'config' AND enabled")}
     for feed_id, url in sql.execute("SELECT id, url FROM feeds WHERE origin = 'config' AND url LIKE '%@%'"):
         if has_credentials(url):
             heard[feed_id] = homes
     return {feed_id: frozenset(guilds) for feed_id, guilds in heard.items()}
+
+
+def claim_for_file(sql: sqlite3.Connection, urls: Sequence[str]) -> None:
+    """Make declared those feeds from chat that all share and the file now names; whoever asked for them hears them so."""
+    sql.execute(
+        """UPDATE feeds SET origin = 'config'
+        WHERE origin = 'chat' AND guild_id = 0 AND url IN (SELECT value FROM json_each(?))""",
+        (json.dumps(urls),),
+    )
+
+
+def claim_for_chat(sql: sqlite3.Connection) -> None:
+    """Give back to the servers that ask for them the feeds that vanished from the file."""
+    vanished = sql.execute(
+        """UPDATE feeds SET origin = 'chat' WHERE origin = 'config' AND NOT enabled
+            AND id IN (SELECT feed_id FROM subscriptions) RETURNING id"""
+    ).fetchall()
+    for (feed_id,) in vanished:
+        _settle_feed(sql, feed_id)
 
 
 def has_credentials(url: str) -> bool:
