@@ -174,7 +174,9 @@ async def test_an_answer_waits_for_what_it_answers_and_carries_its_receipt(store
     assert await store.claim(NOW) == ()
     assert await store.next_delivery_at() == NOW + MINUTE
     (question,) = await store.claim(NOW + MINUTE)
-    assert (question.attempts, question.first_sent_at) == (2, NOW + MINUTE), "what was refused for certain is not in doubt since then"
+    assert (question.attempts, question.first_sent_at) == (2, NOW + MINUTE), (
+        "what was refused for certain is not in doubt since then"
+    )
     await store.mark_sent(question, message_id=77, now=NOW + MINUTE)
     (answer,) = await store.claim(NOW + MINUTE)
     assert (answer.card.headline, answer.reply_to_message_id) == ("a 1", 77)

@@ -192,7 +192,7 @@ async def desk_in(folder: Path) -> AsyncIterator[Desk]:
         desk = Desk(folder, discord, site)
         site.feed("/feed")
         yield desk
-        assert discord.violations == []
+        assert discord.violations == [], discord.violations
         assert duplicates(discord) == {}
         spec = description()
         if spec is not None:  # without it conformance is not judged; the judges' own tests say so

@@ -1,0 +1,198 @@
+"""Paying through an outlet that can look back: what is in doubt, channels that refuse, several at once, late alerts in one message."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.delivery import Deliverer
+from bot.errors import DeliveryError
+from bot.model import FeedItem, ItemKeys, NewItem, Poll, Sorted
+from bot.store import DeclaredFeed, Store
+from tests.fakes import until
+from tests.test_store_outbox import NOW, alert_of, hashed, reading_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from bot.model import Alert, Delivery
+
+
+@dataclass
+class Channel:
+    """An outlet that keeps what it is given. fail: raised once for each, by headline. hold: posts to these channels hang until released."""
+
+    posted: list[Delivery] = field(default_factory=list)
+    fail: dict[str, DeliveryError] = field(default_factory=dict)
+    held: set[int] = field(default_factory=set)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def post(self, delivery: Delivery) -> int | None:
+        if delivery.channel_id in self.held:
+            await self.released.wait()
+        error = self.fail.pop(delivery.card.headline, None)
+        if error:
+            raise error
+        self.posted.append(delivery)
+        return len(self.posted)
+
+    async def edit(self, delivery: Delivery) -> None:
+        raise AssertionError(delivery)
+
+
+@dataclass
+class Room:
+    """A store, an outlet, a deliverer, a clock that stands."""
+
+    store: Store
+    outlet: Channel
+    deliverer: Deliverer
+    paused: list[str]
+    time: list[timedelta]
+
+    def move(self, **by: float) -> None:
+        self.time[0] += timedelta(**by)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    time, outlet, paused = [timedelta()], Channel(), list[str]()
+    store = await Store.open(tmp_path / "w.db", now=NOW, voice="1")
+    await store.declare(feeds=[DeclaredFeed(url="https://news.example/")], actors=(), watches=(), now=NOW)
+    keys = ItemKeys(key=hashed("a"), link_hash=None, title_hash=None, content_hash=hashed("c"))
+    (feed,) = await store.feeds()
+    new = NewItem(entry=FeedItem(guid="a", title="t", text="x"), keys=keys)
+    await store.commit_poll(Poll(feed=feed, polled_at=NOW, entries=Sorted(new=(new,))))
+
+    async def on_paused(delivery: Delivery, reason: str) -> None:
+        paused.append(f"{delivery.channel_id}: {reason}")
+
+    deliverer = Deliverer(
+        store=store, outlet=outlet, clock=lambda: NOW + time[0], at_once=4, digests=True, on_paused=on_paused
+    )
+    yield Room(store, outlet, deliverer, paused, time)
+    await store.close()
+
+
+async def owe(store: Store, *alerts: Alert, at: datetime = NOW) -> None:
+    """Have these alerts owed since then."""
+    item = await store.item(1)
+    assert item is not None
+    await store.commit_reading(reading_of(item, *alerts, at=at))
+
+
+def headlines(room: Room) -> list[str]:
+    return [delivery.card.headline for delivery in room.outlet.posted]
+
+
+async def test_what_nobody_knows_stays_in_doubt_and_is_handed_out_as_such(room: Room) -> None:
+    await owe(room.store, alert_of("a"))
+    room.outlet.fail["a 0"] = DeliveryError("reset", again=True, unknown=True)
+    assert await room.deliverer.pay() == 0
+    assert await room.deliverer.next_at() == NOW + timedelta(seconds=2)
+    assert await room.deliverer.pay() == 0
+    room.move(seconds=2)
+    assert await room.deliverer.pay() == 1
+    (delivery,) = room.outlet.posted
+    assert (delivery.in_doubt, delivery.first_sent_at, delivery.attempts) == (True, NOW, 2)
+    assert await room.deliverer.next_at() is None
+
+
+async def test_what_a_dead_process_had_on_its_way_is_in_doubt_at_the_next_start(room: Room) -> None:
+    await owe(room.store, alert_of("a"), alert_of("b", channel=6))
+    await room.store.claim(NOW)
+    await room.store.end_leases(now=NOW + timedelta(seconds=1))
+    room.move(seconds=1)
+    assert await room.deliverer.pay() == 2
+    assert [delivery.in_doubt for delivery in room.outlet.posted] == [True, True]
+
+
+async def test_a_channel_that_refuses_is_told_of_once_and_has_what_it_is_owed_when_it_is_opened(room: Room) -> None:
+    await owe(room.store, alert_of("a"), alert_of("b"), alert_of("c", channel=6))
+    closed = DeliveryError("no permission", again=True, closed=True)
+    room.outlet.fail["a 0"] = closed
+    assert await room.deliverer.pay() == 1
+    assert headlines(room) == ["c 0"]
+    assert room.paused == ["5: no permission"]
+    for tries in range(2, 6):
+        room.outlet.fail["a 0"] = room.outlet.fail["b 0"] = closed
+        at = await room.deliverer.next_at()
+        assert at == NOW + timedelta(days=tries - 1)
+        room.move(days=1)
+        assert await room.deliverer.pay() == 0
+    assert await room.deliverer.next_at() is None, "five tries are enough"
+    assert [(one.tries, one.retry_at, one.told) for one in await room.store.paused_channels()] == [(5, None, False)]
+    assert len(room.paused) == 1
+    room.outlet.fail.clear()
+    assert await room.store.open_channels([5]) == 1
+    assert await room.deliverer.pay() == 1, "two late ones share a message"
+    assert await room.store.paused_channels() == ()
+
+
+async def test_what_is_in_doubt_stays_so_while_its_channel_refuses(room: Room) -> None:
+    await owe(room.store, alert_of("a"))
+    room.outlet.fail["a 0"] = DeliveryError("reset", again=True, unknown=True)
+    await room.deliverer.pay()
+    room.move(seconds=2)
+    room.outlet.fail["a 0"] = DeliveryError("no permission", again=True, closed=True, unknown=True)
+    await room.deliverer.pay()
+    assert await room.deliverer.next_at() == NOW + timedelta(days=1, seconds=2)
+    await room.store.open_channels([5])
+    room.move(seconds=60)
+    await room.deliverer.pay()
+    assert room.outlet.posted[0].in_doubt
+
+
+async def test_a_channel_that_hangs_holds_up_no_other_not_even_one_that_is_owed_something_later(room: Room) -> None:
+    await owe(room.store, alert_of("a"), alert_of("b"), alert_of("c", channel=6))
+    room.outlet.held.add(5)
+    paying = asyncio.create_task(room.deliverer.pay())
+    await until(lambda: headlines(room) == ["c 0"])
+    await owe(room.store, alert_of("d", channel=7))
+    await until(lambda: headlines(room) == ["c 0", "d 0"])
+    room.outlet.released.set()
+    assert await paying == 4
+    assert headlines(room)[2:] == ["a 0", "b 0"]
+
+
+async def test_asked_to_stop_it_settles_what_is_on_its_way(room: Room) -> None:
+    await owe(room.store, alert_of("a"), alert_of("b"))
+    room.outlet.held.add(5)
+    paying = asyncio.create_task(room.deliverer.pay())
+    await until(lambda: len(room.deliverer._under_way) > 0)
+    await asyncio.sleep(0)
+    paying.cancel()
+    await asyncio.sleep(0)
+    room.outlet.released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await paying
+    assert headlines(room) == ["a 0"]
+    assert (await room.store.counts()).sent == 1
+
+
+async def test_late_alerts_of_a_channel_share_a_message_also_after_a_crash(room: Room) -> None:
+    await owe(room.store, *(alert_of(name) for name in "abc"), alert_of("d", channel=6))
+    room.move(hours=7)
+    await owe(room.store, alert_of("e"), at=NOW + timedelta(hours=7))
+    room.outlet.fail["a 0"] = DeliveryError("reset", again=True, unknown=True)
+    assert await room.deliverer.pay() == 1
+    room.move(seconds=2)
+    assert await room.deliverer.pay() == 2
+    _, late, fresh = room.outlet.posted
+    assert [one.card.headline for one in (late, *late.others)] == ["a 0", "b 0", "c 0"]
+    assert all(one.in_doubt and one.card.late and not one.card.mentions for one in (late, *late.others))
+    assert (fresh.card.headline, fresh.others, fresh.card.late) == ("e 0", (), "")
+    assert (await room.store.counts()).sent == 5
+
+
+async def test_more_late_alerts_than_a_message_takes_come_in_several(room: Room) -> None:
+    await owe(room.store, *(alert_of(f"s{number:02d}") for number in range(23)))
+    room.move(hours=7)
+    assert await room.deliverer.pay() == 3
+    assert [1 + len(delivery.others) for delivery in room.outlet.posted] == [10, 10, 3]
