@@ -262,9 +262,13 @@ class Ledger:
 
     async def sight(self, asker: Asker) -> Sight:
         """Return what the asker may see at this moment."""
-        self._seen_with = self.pipeline.watching
-        self._memory = await self.store.chat.holdings()
-        return Sight(self._memory, asker)
+        holdings = await self._look()
+        unplaced = {one.channel_id for one in holdings.watches if one.origin == "config" and not one.home_id}
+        homes = {channel_id: asker.guild_id for channel_id in unplaced if channel_id and asker.holds(channel_id)}
+        if homes and await self.store.chat.settle_homes(homes):  # declared since the bot met its servers
+            await self.changed()
+            holdings = await self._look()
+        return Sight(holdings, asker)
 
     async def glance(self, asker: Asker) -> Sight:
         """Return what the asker may see, from memory; the store is asked again only after what is watched was swapped."""
@@ -286,5 +290,10 @@ class Ledger:
                 raise UserError(
                     "That is kept, but not in force yet: what it takes could not be worked out just now. Any later change brings it about."
                 ) from error
-            self._memory = await self.store.chat.holdings()
-            self._seen_with = self.pipeline.watching
+            await self._look()
+
+    async def _look(self) -> Holdings:
+        seen_with = self.pipeline.watching
+        self._memory = await self.store.chat.holdings()
+        self._seen_with = seen_with
+        return self._memory

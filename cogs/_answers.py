@@ -133,8 +133,9 @@ def pages_of(title: str, entries: Sequence[str], *, per_page: int) -> list[disco
 def linked(title: str, url: str) -> str:
     """Return a headline that leads to its article; plain where the address is none that Discord would take."""
     text = shown(title, 200) or "(no headline)"
-    plain = url.startswith(("http://", "https://")) and url.isprintable() and not set(url) & set(" <>()")
-    return f"[{text}]({url})" if plain and len(url) <= LINE_CHARS else text
+    target = url.replace("(", "%28").replace(")", "%29")
+    fits = target.startswith(("http://", "https://")) and target.isprintable() and not set(target) & set(" <>")
+    return f"[{text}]({target})" if fits and len(target) <= LINE_CHARS else text
 
 
 def code(text: str, limit_chars: int = 300) -> str:

@@ -14,6 +14,7 @@ from bot.toml_table import shown_duration
 from cogs._answers import (
     Confirm,
     DeskCog,
+    code,
     defer,
     guild_only_contexts,
     guild_only_installs,
@@ -109,7 +110,7 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
 
         async def removed(click: Interaction) -> str:
             await self.desk.feeds.remove(self.asker(click), one)
-            return f"Removed: **{shown(one.name, 200)}**. Its address was `{shown_address(one, asker)[:500]}`, should you want it back."
+            return f"Removed: **{shown(one.name, 200)}**. Its address was {code(shown_address(one, asker), 500)}, should you want it back."
 
         question = f"Remove **{shown(one.name, 200)}**? Nothing of it is posted any more; /feed pause would keep it."
         await reply(interaction, question, view=Confirm("Remove the feed", removed))

@@ -124,10 +124,10 @@ class Store:
         watches: Sequence[Watch],
         now: datetime,
     ) -> None:
-        """Bring the declared feeds, actors and watches in step with the file. What chat made is never touched, but that a shared feed
-        which the file names is declared for as long as it does.
+        """Bring the declared feeds, actors and watches in step with the file.
 
-        What vanished from the file rests, and goes on with its old marks and id when it comes back under the same url or name.
+        What chat made is never touched, but that a shared feed is declared for as long as the file names it. What vanished from the
+        file rests, and goes on with its old marks and id when it comes back under the same url or name.
         """
 
         def work(sql: sqlite3.Connection) -> None:
