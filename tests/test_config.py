@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.config import Config, config_in, config_path, load_config, warnings_for
+from bot.config import Config, addresses_for, config_in, config_path, load_config, token_for, warnings_for
 from bot.errors import ConfigError
 from bot.reading.matcher import Matcher
 from bot.toml_table import duration_s, shown_duration
@@ -194,3 +195,49 @@ def test_durations_are_read_and_shown() -> None:
     ]
     assert [duration_s(text) for text in ("", "5", "m", "-5m", "5 minutes", "٣s")] == [None] * 6
     assert [shown_duration(seconds) for seconds in (300, 7776000, 90, 0.5)] == ["5m", "90d", "90s", "0.5s"]
+
+
+def test_the_token_comes_from_its_file_else_from_the_environment_and_is_never_said(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(" secret.a.b\n", encoding="utf-8")
+    filed, bare = (
+        Config(path=tmp_path, store_path=tmp_path, token_file=tmp_path / "token"),
+        Config(path=tmp_path, store_path=tmp_path),
+    )
+    assert token_for(filed, {"WIREWATCH_TOKEN": "other"}) == "secret.a.b"
+    assert token_for(bare, {"WIREWATCH_TOKEN": "other"}) == "other"
+    (tmp_path / "token").write_text("secret and more", encoding="utf-8")
+    for config, environ in (
+        (filed, {}),
+        (bare, {}),
+        (bare, {"WIREWATCH_TOKEN": "secret\u0430"}),
+        (replace(filed, token_file=tmp_path / "none"), {}),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            token_for(config, environ)
+        assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/api/v10", "http://localhost:1/api", "https://[::1]/api/v10", ""]
+)
+def test_addresses_on_loopback_stand_in_for_discord(url: str) -> None:
+    gateway = url.replace("http", "ws")
+    assert addresses_for({"WIREWATCH_DISCORD_API": url, "WIREWATCH_DISCORD_GATEWAY": gateway}) == (url, gateway)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.0.2.1/api",
+        "http://127.0.0.1.example/",
+        "ftp://127.0.0.1/",
+        "127.0.0.1",
+        "http://[::1",
+        "//127.0.0.1",
+    ],
+)
+def test_any_other_address_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="WIREWATCH_DISCORD_API"):
+        addresses_for({"WIREWATCH_DISCORD_API": url})
+    with pytest.raises(ConfigError, match="loopback"):
+        addresses_for({"WIREWATCH_DISCORD_GATEWAY": url})

@@ -80,9 +80,9 @@ def test_a_good_configuration_is_described(tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in empty.stderr.splitlines()][:2] == ["warning", "warning"]
 
 
-def test_run_without_terminal_says_what_there_is(tmp_path: Path) -> None:
+def test_run_without_a_token_says_where_it_goes_and_what_goes_without_one(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("", encoding="utf-8")
-    one_line(wirewatch("run", cwd=tmp_path), 1, "wirewatch run --terminal")
+    one_line(wirewatch("run", cwd=tmp_path), 78, "discord.token_file", "WIREWATCH_TOKEN", "run --terminal")
 
 
 @pytest.mark.parametrize("args", [(), ("bogus",), ("feed",), ("extract", "--json", "--jsonl"), ("try", "--twice")])
