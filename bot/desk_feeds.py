@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bot.store import FeedLine
 
 PATIENCE_S = 10.0
+MOST_FEEDS = 500
 PUBLIC_FLOOR_S = 300.0
 PRIVATE_FLOOR_S = 1.0
 LONGEST_S = 7 * 86400.0
@@ -66,7 +67,7 @@ class FeedDesk:
     async def add(self, asker: Asker, url: str, *, name: str = "", backfill: bool = False) -> AddedFeed:
         """Subscribe this server to a feed, and read it at once.
 
-        backfill: its newest item counts as new.
+        backfill: its newest item counts as new, unless another server hears the feed already.
 
         Raises:
             UserError: it is no feed, cannot be had, or is heard here already.
@@ -77,11 +78,14 @@ class FeedDesk:
         sight = await ledger.sight(asker)
         if any(one.feed.url == url for one in sight.feeds):
             raise UserError("This server has that feed already: /feed list shows it.")
+        if sum(not one.is_declared for one in sight.feeds) >= MOST_FEEDS:
+            raise UserError(f"A server may have {MOST_FEEDS} feeds: remove one first.")
         feed_id, fresh = await ledger.store.chat.add_feed(asker.guild_id, url, by=asker.user_id, now=ledger.clock())
         if fresh:
             await self._read_first(asker, feed_id)
         await ledger.store.chat.edit_feed(asker.guild_id, feed_id, name=name or None, interval_s=None)
-        reopened = backfill and await ledger.store.chat.reopen_newest(feed_id)
+        # Of a shared feed nothing is opened anew: other servers would be told of it too.
+        reopened = backfill and fresh and await ledger.store.chat.reopen_newest(feed_id)
         await ledger.changed()
         items, newest = await ledger.store.feed_lines(feed_id, limit=1)
         feed = next(one for one in (await ledger.glance(asker)).feeds if one.feed.id == feed_id)
@@ -136,13 +140,15 @@ class FeedDesk:
         await self._ledger.changed()
         return feed
 
-    async def one_to_change(self, asker: Asker, name: str) -> SeenFeed:
-        """Return a feed that may be changed here: what a confirmation shows.
+    async def one_to_change(self, asker: Asker, name: str) -> tuple[SeenFeed, tuple[str, ...]]:
+        """Return a feed that may be changed here, and the watches that listen to nothing else: what a confirmation shows.
 
         Raises:
             UserError: it is declared, or not here.
         """
-        return await self._own(asker, name)
+        feed = await self._own(asker, name)
+        watches = (await self._ledger.glance(asker)).watches
+        return feed, tuple(watch.name for watch in watches if watch.feeds == (feed.feed.id,))
 
     async def remove(self, asker: Asker, feed: SeenFeed) -> None:
         """Remove a feed from this server.

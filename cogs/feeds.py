@@ -77,7 +77,13 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             lines[0] = (
                 f"**{shown(added.feed.name, 200)}** is heard here from now on. Of its {count} the newest counts as new."
             )
+        elif backfill:
+            lines.append(
+                "The bot reads this feed already: none of its items can count as new. /latest finds what was read."
+            )
         lines += [f"Newest: {_line(one)}" for one in added.newest]
+        if added.feed.feed.last_error:
+            lines.append(f"⚠ {shown(added.feed.feed.last_error, 400)}")
         asks_s = max(added.feed.feed.hints.ttl_s, added.feed.feed.hints.period_s)
         if asks_s:
             lines.append(f"It asks to be polled every {shown_duration(asks_s)}.")
@@ -106,13 +112,15 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         """Remove a feed, after a confirmation."""
         await defer(interaction)
         asker = self.asker(interaction)
-        one = await self.desk.feeds.one_to_change(asker, feed)
+        one, deafened = await self.desk.feeds.one_to_change(asker, feed)
 
         async def removed(click: Interaction) -> str:
             await self.desk.feeds.remove(self.asker(click), one)
             return f"Removed: **{shown(one.name, 200)}**. Its address was {code(shown_address(one, asker), 500)}, should you want it back."
 
         question = f"Remove **{shown(one.name, 200)}**? Nothing of it is posted any more; /feed pause would keep it."
+        if deafened:
+            question += f" These watches listen to nothing else: {shown(', '.join(deafened), 500)}."
         await reply(interaction, question, view=Confirm("Remove the feed", removed))
 
     @app_commands.command(name="pause", description="Stop hearing a feed for a while")

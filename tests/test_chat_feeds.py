@@ -121,6 +121,26 @@ async def test_a_feed_is_removed_after_a_confirmation_only(chat: Chat) -> None:
     assert "Sample wire" in await chat.ask("feed add", url=url)
 
 
+async def test_a_confirmation_names_the_watches_that_would_hear_nothing(chat: Chat) -> None:
+    await chat.ask("feed add", url=wire(chat.site))
+    await chat.ask("watch add", name="Narrow", query="report", feeds="Sample wire")
+    await chat.ask("watch add", name="Broad", query="report")
+    said = await chat.ask("feed remove", feed="Sample wire")
+    assert "These watches listen to nothing else: Narrow." in said
+
+
+async def test_a_shared_feed_in_trouble_is_heard_all_the_same_and_said_to_be_so(chat: Chat) -> None:
+    url = wire(chat.site)
+    await chat.store.chat.add_feed(99, url, by=1, now=chat.clock())
+    await chat.read()
+    chat.site.put("/feed", Reply(status=403))
+    chat.clock.move(minutes=10)
+    await chat.poll_again()
+    said = await chat.ask("feed add", url=url, backfill=True)
+    assert "none of its items can count as new" in said, "the other server would be told of it too"
+    assert "403" in said
+
+
 async def test_a_feed_in_trouble_is_released(chat: Chat) -> None:
     url = wire(chat.site)
     await chat.ask("feed add", url=url)
