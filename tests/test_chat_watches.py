@@ -56,6 +56,20 @@ async def test_a_watch_may_go_to_another_channel_or_thread_and_ping_a_role(chat:
     assert "does not ping everyone" in await chat.ask("watch add", name="E", query="sanctions", mention=everyone)
 
 
+async def test_a_watch_that_is_made_in_a_thread_alerts_there(chat: Chat) -> None:
+    me = chat.guild.me
+    assert me is not None
+    place = me.guild.get_channel(chat.channel.id)
+    assert isinstance(place, discord.TextChannel)
+    await place.create_thread(name="Minsk", type=discord.ChannelType.public_thread)
+    (thread,) = chat.channel.threads
+    said = await chat.ask("watch add", at=thread, name="W", query="sanctions")
+    assert thread.mention in said
+    (watch,) = await chat.store.watches()
+    assert (watch.channel_id, watch.thread_id) == (chat.channel.id, thread.id)
+    assert "W" in await chat.ask("watch list", by=chat.ann)
+
+
 async def test_each_permission_that_the_bot_lacks_is_named(chat: Chat) -> None:
     me = chat.guild.me
     assert me is not None
