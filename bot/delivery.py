@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_S = 2.0
 LAST_RETRY_S = 300.0
 LOOK_AGAIN_S = 0.25
-GRACE_S = 6.0
+GRACE_S = 4.0
 EDIT_TRIES = 5
 LATE = "late: found {ago} before it could be delivered"
 

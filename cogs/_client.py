@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import logging
@@ -26,7 +27,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.errors import WireError
+from bot.errors import StoreError, WireError
 from cogs import add_cogs
 from cogs._outlet import DiscordOutlet, token_refused
 
@@ -236,7 +237,8 @@ class Chat:
     async def _tell_of(self, paused: PausedChannel) -> None:
         nonce = _nonce_for(str(paused.channel_id), str(paused.thread_id), paused.paused_at.isoformat())
         if await self.outlet.tell_operators(self._line_for(paused), nonce=nonce):
-            await self.store.operators_told(paused.channel_id, paused.thread_id)
+            with contextlib.suppress(StoreError):  # then they are told again, under the same nonce
+                await self.store.operators_told(paused.channel_id, paused.thread_id)
 
     def _line_for(self, paused: PausedChannel) -> str:
         id_ = paused.thread_id or paused.channel_id
@@ -288,11 +290,14 @@ class Chat:
         await self.store.keep_note("identified", json.dumps([*times, self._clock().timestamp()]))
 
     async def _keep_house(self) -> None:
-        for paused in await self.store.paused_channels():
-            if not paused.told:
-                self._spawn(self._tell_of(paused))
         while True:
-            await self.store.chat.forget_guilds(left_before=self._clock() - FORGOTTEN_AFTER)
+            try:
+                for paused in await self.store.paused_channels():
+                    if not paused.told:
+                        self._spawn(self._tell_of(paused))
+                await self.store.chat.forget_guilds(left_before=self._clock() - FORGOTTEN_AFTER)
+            except StoreError as error:  # a full disk ends nothing; there is a next time
+                log.warning("event=house_not_kept reason=%r", str(error))
             await asyncio.sleep(HOUSEKEEPING_S)
 
     def _stop(self, refused: WireError) -> None:

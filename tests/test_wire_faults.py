@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -17,7 +19,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with desk_in(tmp_path) as opened:
+    async with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@asynccontextmanager
+async def open_desk(folder: Path) -> AsyncIterator[Desk]:
+    """Open a desk with two channels that hear of the same."""
+    async with desk_in(made(folder)) as opened:
         opened.watch("One", SANCTIONS, opened.discord.alerts)
         opened.watch("Two", SANCTIONS, opened.discord.general)
         opened.configure()
@@ -82,17 +96,19 @@ async def test_4_a_slow_channel_holds_up_no_other(desk: Desk) -> None:
         await told_once(desk)
 
 
-@pytest.mark.parametrize("how", ["502", "reset"])
-async def test_4_alerts_go_out_while_the_gateway_refuses_and_it_is_reached_in_the_end(desk: Desk, how: str) -> None:
-    desk.discord.gateway.refuse(3, how)  # type: ignore[arg-type] # one of its ways
-    async with desk.bot(connected=False):
-        desk.publish(ONCE[0])
-        await desk.posted(1)
-        await desk.posted(1, desk.discord.general)
-        assert not desk.discord.gateway.connected
-        await desk.discord.connected(30)
-        desk.publish(ONCE[1])
-        await told_once(desk)
+async def test_4_alerts_go_out_while_the_gateway_refuses_and_it_is_reached_in_the_end(tmp_path: Path) -> None:
+    async def refused(how: Literal["502", "reset"]) -> None:
+        async with open_desk(tmp_path / how) as desk:
+            desk.discord.gateway.refuse(2, how)
+            async with desk.bot(connected=False):
+                desk.publish(ONCE[0])
+                await desk.posted(1)
+                await desk.posted(1, desk.discord.general)
+                await desk.discord.connected(30)
+                desk.publish(ONCE[1])
+                await told_once(desk)
+
+    await asyncio.gather(refused("502"), refused("reset"))
 
 
 async def test_4_a_connection_that_is_cut_is_resumed_and_a_forgotten_session_begun_anew(desk: Desk) -> None:
@@ -111,23 +127,25 @@ async def test_4_a_connection_that_is_cut_is_resumed_and_a_forgotten_session_beg
         assert bot.process.returncode is None
 
 
-@pytest.mark.parametrize("forgets", [False, True])
-@pytest.mark.parametrize("accepted", [False, True])
-async def test_4_killed_between_the_send_and_its_record_it_is_told_once(
-    desk: Desk, *, forgets: bool, accepted: bool
-) -> None:
-    """forgets: Discord's memory of nonces is over when it starts again, so that only the channel's history tells."""
-    fault = desk.discord.fail(Fault("hang", "POST", SEND, times=2, seconds=20, accept=accepted))
-    async with desk.bot() as bot:
-        desk.publish(ONCE[0])
-        await until(lambda: fault.hits == 2)
-        await bot.kill()
-    if forgets:
-        desk.discord.wipe_nonces()
-    async with desk.bot():
-        desk.publish(ONCE[1])
-        await told_once(desk)
-    assert len(desk.discord.messages()) == 4
+async def test_4_killed_between_the_send_and_its_record_it_is_told_once(tmp_path: Path) -> None:
+    """Whether Discord had taken the message or not, and whether or not it still remembers nonces when the bot is back."""
+
+    async def killed(*, forgets: bool, accepted: bool) -> None:
+        async with open_desk(tmp_path / f"{forgets}-{accepted}") as desk:
+            fault = desk.discord.fail(Fault("hang", "POST", SEND, times=2, seconds=20, accept=accepted))
+            async with desk.bot() as bot:
+                desk.publish(ONCE[0])
+                await until(lambda: fault.hits == 2)
+                await bot.kill()
+            if forgets:
+                desk.discord.wipe_nonces()
+            async with desk.bot():
+                desk.publish(ONCE[1])
+                await told_once(desk)
+            assert len(desk.discord.messages()) == 4
+
+    cases = [(forgets, accepted) for forgets in (False, True) for accepted in (False, True)]
+    await asyncio.gather(*(killed(forgets=forgets, accepted=accepted) for forgets, accepted in cases))
 
 
 async def test_4_without_the_right_to_read_the_history_the_nonce_alone_keeps_it_from_coming_twice(desk: Desk) -> None:

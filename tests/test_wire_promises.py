@@ -118,6 +118,24 @@ async def test_5_on_sigterm_what_is_on_its_way_is_finished_and_a_second_instance
     assert desk.rows("SELECT state FROM alerts") == [("sent",)]
 
 
+async def test_5_on_sigterm_it_waits_for_no_answer_that_never_comes_and_the_next_start_finds_what_it_left(
+    desk: Desk,
+) -> None:
+    desk.watch("One", SANCTIONS, desk.discord.alerts)
+    desk.configure()
+    hung = desk.discord.fail(Fault("hang", "POST", SEND, seconds=30, accept=True))
+    async with desk.bot() as bot:
+        desk.publish("New sanctions")
+        await until(lambda: hung.hits > 0)
+        desk.discord.gateway.refuse(100, "hang")
+        assert await bot.stop() == 0
+    desk.discord.gateway.refuse(0)
+    desk.discord.wipe_nonces()
+    async with desk.bot():
+        await desk.settled(1)
+    assert titles(desk.discord.messages(desk.discord.alerts)) == ["New sanctions"]
+
+
 async def test_6_a_channel_that_is_closed_is_paused_the_operators_are_told_once_and_others_go_on(desk: Desk) -> None:
     desk.watch("One", SANCTIONS, desk.discord.alerts)
     desk.watch("Two", SANCTIONS, desk.discord.general)
