@@ -43,6 +43,7 @@ BAN_REST_S = 180.0
 INVALID_WINDOW_S = 600.0
 INVALID_MOST = 1000
 PROXY_TRIES = 5
+MOST_PER_S = 40  # of the 50 that Discord allows a token; its 429s would count towards the ban of the address
 
 NO_ACCESS, NO_PERMISSION, ARCHIVED, NO_CHANNEL, NO_MESSAGE, BAD_FORM = 50001, 50013, 50083, 10003, 10008, 50035
 EMPTY, FORUM = 50006, 40058
@@ -104,6 +105,7 @@ class DiscordOutlet:
         self._entering = asyncio.Lock()
         self._began_s = time.monotonic()
         self._quiet_until_s = 0.0
+        self._turn_at_s = 0.0
         self.invalid = Invalid()
 
     async def close(self) -> None:
@@ -183,12 +185,14 @@ class DiscordOutlet:
         me = client.user.id if client and client.user else 0
         after = discord.Object(discord.utils.time_snowflake(began_at - CLOCK_MARGIN))
         marker, seen = marker_for(delivery), 0
+        await self._turn()
         try:
             async for message in place.history(limit=HISTORY_MESSAGES, after=after, oldest_first=True):
                 seen += 1
                 if message.author.id == me and marker in _said(message):
                     return message.id, False
             if not seen:
+                await self._turn()
                 seen = len([message async for message in place.history(limit=1)])
         except discord.Forbidden as error:
             if error.code not in {NO_ACCESS, NO_PERMISSION}:
@@ -210,6 +214,7 @@ class DiscordOutlet:
         """Lend the client for one delivery, and say of whatever goes wrong what it means for that."""
         doubt = delivery is not None and delivery.in_doubt
         client = await self._ready(unknown=doubt)
+        await self._turn()
         statuses: list[int] = []
         token = _answered.set(statuses)
         try:
@@ -264,6 +269,13 @@ class DiscordOutlet:
             if self._client is None:
                 self._client = await self._logged_in(unknown=unknown)
         return self._client
+
+    async def _turn(self) -> None:
+        """Wait until one more request is within what Discord allows a second."""
+        now_s = time.monotonic()
+        at_s = max(now_s, self._turn_at_s)
+        self._turn_at_s = at_s + 1 / MOST_PER_S
+        await asyncio.sleep(at_s - now_s)
 
     async def _logged_in(self, *, unknown: bool) -> discord.Client:
         client = discord.Client(

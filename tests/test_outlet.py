@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -164,6 +165,15 @@ async def test_too_many_refused_requests_stop_all_sends(
     assert desk.outlet.invalid.count == 3
     assert stand.journal.invalid_requests == 3
     assert "nothing is sent" in desk.said[0]
+
+
+async def test_a_backlog_stays_within_what_discord_allows_a_second(stand: StandIn, desk: Desk) -> None:
+    channels = [stand.add_channel(stand.guild, f"desk-{number}").id for number in range(20)]
+    await asyncio.gather(
+        *(desk.outlet.post(desk.delivery(channel_id=channels[n % 20], nonce=f"d{n:09d}xxxx")) for n in range(110))
+    )
+    assert stand.journal.statuses[429] == 0
+    assert len(stand.messages()) == 110
 
 
 async def test_a_token_that_is_revoked_is_told_to_whoever_runs_us(stand: StandIn, desk: Desk) -> None:
