@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from bot.errors import DeliveryError
+from bot.store.connection import finish
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -83,7 +84,7 @@ class Deliverer:
             while True:
                 await self._settle()
                 if not self._claimed:
-                    await self._claim()
+                    await finish(self._claim())  # a claim that nobody heard of would be in doubt for nothing
                 self._start()
                 if not self._under_way and not self._unwritten:
                     return paid
@@ -133,7 +134,8 @@ class Deliverer:
             self._unwritten.popleft()
 
     async def _wind_up(self) -> None:
-        self._claimed.clear()  # what was never begun is looked for at the next start, as if it had been
+        while self._claimed:
+            self._unwritten.append(self._unbegun(self._claimed.popleft()))
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=GRACE_S)
             for task in late:
@@ -142,6 +144,13 @@ class Deliverer:
                 await asyncio.wait(late)
         self._under_way.clear()
         await self._settle()
+
+    def _unbegun(self, delivery: Delivery) -> tuple[Delivery, Callable[[], Awaitable[object]]]:
+        """Give back what was claimed and never begun: it is as much in doubt as it was."""
+        now = self.clock()
+        if delivery.in_doubt:
+            return delivery, lambda: self.store.mark_unknown(delivery, "", look_at=now)
+        return delivery, lambda: self.store.mark_failed(delivery, "", next_try_at=now, now=now)
 
     async def _hand_over(self, delivery: Delivery) -> bool:
         """Give one delivery to the outlet and note what is to be written about it; return whether the outlet took it."""
