@@ -20,13 +20,13 @@ import tempfile
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 FEEDS = 3
 NEW_EVERY_S = 0.15
@@ -113,7 +113,7 @@ async def torture(folder: Path, *, kills: int, seed: int) -> Verdict:
         orphans = 0
         for number in range(kills):
             orphans += await run_and_kill(config, printed, chance.uniform(0.2, LONGEST_RUN_S))
-            show_progress(number + 1, kills, len(flow.tokens))
+            show_progress(number + 1, kills)
         growing.cancel()
         await catch_up(config, printed, flow)
         return judge(folder / "flow.db", printed, flow.tokens, kills=kills, orphans=orphans)
@@ -226,26 +226,41 @@ async def grow_for_ever(flow: Flow) -> None:
         await asyncio.sleep(NEW_EVERY_S)
 
 
-def show_progress(done: int, of: int, served: int) -> None:
+def show_progress(done: int, of: int) -> None:
     """Say on a terminal how far it is."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{done}/{of} kills, {served} items served")
+        sys.stderr.write(f"\r{done}/{of} kills")
         sys.stderr.flush()
 
 
-def main() -> int:
-    """Run it, print the table; status 1 where something was lost or doubled."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run_trial(what: str | None, trial: Trial) -> int:
+    """Read the arguments, run a trial in a folder of its own, print its table; status 1 where something was lost or doubled."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        verdict = asyncio.run(torture(Path(folder), kills=args.kills, seed=args.seed))
+        verdict = asyncio.run(trial(Path(folder), kills=args.kills, seed=args.seed))
     print("| what | count |\n|---|---|")
     for name, value in vars(verdict).items():
         print(f"| {name.replace('_', ' ')} | {value} |")
     return 0 if verdict.sound else 1
 
 
+class Sound(Protocol):
+    """What a trial found: counts, and whether they are as they should be."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was lost or doubled."""
+
+
+class Trial(Protocol):
+    """A trial by kill -9."""
+
+    def __call__(self, folder: Path, *, kills: int, seed: int) -> Coroutine[Any, Any, Sound]:
+        """Kill so many times, and return what was found."""
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_trial(__doc__, torture))

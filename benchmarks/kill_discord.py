@@ -9,23 +9,22 @@ accepted. Before every second start Discord's memory of nonces is wiped, so that
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import sys
-import tempfile
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.kill import run_trial, show_progress
 from tests.fakes import Site, entry, until
 from tests.standin import Fault, StandIn, duplicates
 from tests.wire_fakes import SANCTIONS, SEND, Desk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.standin import Channel
     from tests.wire_fakes import Bot
@@ -180,26 +179,5 @@ async def torture(folder: Path, *, kills: int, seed: int) -> Verdict:
         return await run.judge()
 
 
-def show_progress(done: int, of: int) -> None:
-    """Say on a terminal how far it is."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{done}/{of} kills")
-        sys.stderr.flush()
-
-
-def main() -> int:
-    """Run it, print the table; status 1 where something was lost or doubled."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        verdict = asyncio.run(torture(Path(folder), kills=args.kills, seed=args.seed))
-    print("| what | count |\n|---|---|")
-    for name, value in vars(verdict).items():
-        print(f"| {name.replace('_', ' ')} | {value} |")
-    return 0 if verdict.sound else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_trial(__doc__, torture))

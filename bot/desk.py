@@ -6,6 +6,7 @@ the one object that chat is handed; what it answers stands in desk_feeds, desk_w
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -105,10 +106,11 @@ def match_record(record_id: object, found: Matches) -> dict[str, object]:
 
 def page_record(page: PageText) -> dict[str, object]:
     """Return the contract's `extract` record without its id; null where the page says nothing, but the text is never null."""
+    at = page.published_at
     return {
         "title": page.title or None,
         "author": page.author or None,
-        "published": page.published_at.strftime("%Y-%m-%dT%H:%M:%SZ") if page.published_at else None,
+        "published": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None,
         "lang": page.lang,
         "text": page.text,
     }

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.desk import page_record
 from bot.errors import ParseError
 from bot.model import PageText
-from bot.reading.extract import page_json, page_text
+from bot.reading.extract import page_text
 from bot.reading.tail import trim_furniture
 
 TITLE = "Lighthouse keeper retires after forty years"
@@ -318,14 +319,14 @@ def test_extraction_says_nothing_on_the_terminal(capfd: pytest.CaptureFixture[st
 
 def test_the_record_is_the_contracts() -> None:
     page = page_text(html_of(BODY["en"], head=LINKED))
-    assert page_json(page) == {
+    assert page_record(page) == {
         "title": "Lighthouse keeper retires",
         "author": "Jane Roe",
         "published": "2026-03-02T08:15:00Z",
         "lang": "en",
         "text": "\n\n".join(BODY["en"]),
     }
-    assert page_json(PageText()) == {"title": None, "author": None, "published": None, "lang": None, "text": ""}
+    assert page_record(PageText()) == {"title": None, "author": None, "published": None, "lang": None, "text": ""}
 
 
 FRAGMENTS = st.sampled_from(

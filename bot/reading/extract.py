@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 import trafilatura
@@ -79,18 +78,6 @@ def page_text(html: bytes | str, *, url: str = "", charset: str | None = None) -
         words_said=meta.words_said,
         wall=trimmed.wall,
     )
-
-
-def page_json(page: PageText) -> dict[str, object]:
-    """Return the page as the contract's `extract` record, without its id: null where something is missing, but text is "" then."""
-    at = page.published_at
-    return {
-        "title": page.title or None,
-        "author": page.author or None,
-        "published": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None,
-        "lang": page.lang,
-        "text": page.text,
-    }
 
 
 def _decoded(html: bytes, charset: str | None) -> str:
