@@ -154,7 +154,8 @@ class _PlainValues(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         """Return the class of that name, if it is one of the model's or the error tree's."""
-        if "." not in name and (module in {"bot.model", "bot.errors"} or (module, name) in _VALUE_TYPES):
+        ours = module == "bot.errors" or module.startswith("bot.model.")
+        if "." not in name and (ours or (module, name) in _VALUE_TYPES):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
 
