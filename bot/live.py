@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.app import open_engine, run_bot, run_engine, run_in_discord, signals_into
+from bot.app import open_engine
 from bot.config import Config, Fetching, config_path, size_of
 from bot.desk import counted
 from bot.errors import FetchError, UserError, printable
@@ -21,6 +21,7 @@ from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
 from bot.reading.matcher import Matcher
 from bot.readouts.feed import AGAIN, allowed, with_option
+from bot.service import run_bot, run_engine, run_in_discord, signals_into
 from bot.terminal import TerminalOutlet, console_for_people
 from bot.web.guard import check_url
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.app import Engine, open_engine, run_engine
+from bot.app import Engine, open_engine
 from bot.config import load_config
+from bot.service import run_engine
 from tests.fakes import KeepingOutlet, Site, entry, rows_in, until
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ import pytest
 import pytest_asyncio
 
 from bot import scheduler as scheduling
-from bot.app import Engine, open_engine, run_engine, utc_now
+from bot.app import Engine, open_engine, utc_now
 from bot.config import Config, Fetching
 from bot.errors import StoreError
 from bot.model import DeclaredFeed, Poll, Watch
 from bot.pipeline import Habits, Pipeline
 from bot.scheduler import Scheduler
+from bot.service import run_engine
 from bot.store import Store
 from bot.web.guard import AllowList
 from bot.workers import Workers
