@@ -19,9 +19,12 @@ from bot.model import Actor, Alias, DeclaredFeed, Watch
 from bot.reading.matcher import Matcher
 from bot.toml_table import Table, duration_s, shown_duration
 from bot.web.guard import AllowList, check_url
+from bot.web.own_headers import headers_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from bot.web.own_headers import Headers
 
 FullText = Literal["auto", "always", "never"]
 Per = Literal["story", "item"]
@@ -119,7 +122,7 @@ def config_in(rows: dict[str, object], path: Path) -> Config:
         late_after_s=alerts.duration("late_after", "6h", least_s=60),
         keep_text_s=keep.duration("text", "90d", least_s=86400),
         keep_records_s=keep.duration("records", "3y", least_s=90 * 86400),
-        feeds=_feeds(top, fetch.allow_private),
+        feeds=_feeds(top, fetch.allow_private, path.parent),
         actors=actors,
         watches=_watches(top, actors),
     )
@@ -208,6 +211,11 @@ def warnings_for(config: Config) -> tuple[str, ...]:
             f"fetch.interval = {shown_duration(config.fetch.interval_s)}: feeds outside allow_private are not polled more "
             f"often than every {shown_duration(PUBLIC_FLOOR_S)}"
         )
+    said += [
+        f"feeds: {without_credentials(feed.url)} is given its secret over http, where the network can read it: use https"
+        for feed in public
+        if urlsplit(feed.url).scheme.lower() == "http" and (feed.headers or "@" in urlsplit(feed.url).netloc)
+    ]
     spellings = [
         (actor.name, text) for actor in config.actors for text in (actor.name, *(alias.text for alias in actor.aliases))
     ]
@@ -257,11 +265,11 @@ def _languages(table: Table) -> tuple[str, ...]:
     return languages
 
 
-def _feeds(top: Table, allow: AllowList) -> tuple[DeclaredFeed, ...]:
+def _feeds(top: Table, allow: AllowList, folder: Path) -> tuple[DeclaredFeed, ...]:
     feeds, urls = [], set()
     for table in top.tables("feeds"):
         url, name = table.text("url", "", needed=True), table.text("name", "")
-        interval_s = _feed_interval_s(table, url, allow)
+        interval_s, headers = _feed_interval_s(table, url, allow), _feed_headers(table, folder)
         table.close()
         try:
             if url:
@@ -271,8 +279,23 @@ def _feeds(top: Table, allow: AllowList) -> tuple[DeclaredFeed, ...]:
         if url in urls:
             table.fault("url", without_credentials(url), "this feed is declared twice: remove one")
         urls.add(url)
-        feeds.append(DeclaredFeed(url=url, name=name, interval_s=interval_s))
+        feeds.append(DeclaredFeed(url=url, name=name, interval_s=interval_s, headers=headers))
     return tuple(feeds)
+
+
+def _feed_headers(table: Table, folder: Path) -> Headers:
+    """Return the headers of a feed's header file; nothing of what is in it stands in a fault."""
+    name = table.text("header_file", "")
+    if not name:
+        return ()
+    try:
+        return headers_in((folder / name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        table.fault("header_file", name, f'a readable file with a "Name: value" a line ({why})')
+    except ValueError as error:
+        table.fault("header_file", name, str(error))
+    return ()
 
 
 def _feed_interval_s(table: Table, url: str, allow: AllowList) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -58,11 +58,15 @@ class Feed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredFeed:
-    """A feed as the configuration names it. name "": the title that the feed gives itself. interval_s None: the default."""
+    """A feed as the configuration names it. name "": the title that the feed gives itself. interval_s None: the default.
+
+    headers: what its header file adds to each request, secrets: sent to its own host, held in memory alone.
+    """
 
     url: str
     name: str = ""
     interval_s: float | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

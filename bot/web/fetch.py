@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
@@ -50,12 +50,16 @@ _SNIFFED_BYTES = 1_024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRequest:
-    """A feed to ask, with the validators exactly as it sent them. subscribers: told to the publisher in the User-Agent."""
+    """A feed to ask, with the validators exactly as it sent them. subscribers: told to the publisher in the User-Agent.
 
-    url: str
+    headers: secrets of this feed (its header file), for its own host alone.
+    """
+
+    url: str = field(repr=False)
     etag: str | None = None
     last_modified: str | None = None
     subscribers: int = 1
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +295,7 @@ async def _at_once(url: URL, follows: bool) -> AsyncIterator[None]:  # noqa: ARG
 
 
 def _own_headers(url: URL, request: FeedRequest) -> dict[str, str]:
-    """Return what only the feed's own host may see: credentials and validators."""
+    """Return what only the feed's own host may see: credentials, validators, the headers of its header file."""
     headers: dict[str, str] = {}
     if url.raw_user is not None or url.raw_password is not None:
         headers["Authorization"] = aiohttp.encode_basic_auth(url.user or "", url.password or "")
@@ -301,7 +305,7 @@ def _own_headers(url: URL, request: FeedRequest) -> dict[str, str]:
         headers["If-Modified-Since"] = request.last_modified
     if request.etag or request.last_modified:
         headers["A-IM"] = "feed"
-    return headers
+    return headers | dict(request.headers)
 
 
 def _refuse_other_types(url: URL, headers: Mapping[str, str]) -> None:
