@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
+from bot.feeds.links import host_of
 from bot.feeds.timing import start_spread_s
-from bot.pipeline import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable

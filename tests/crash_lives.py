@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bot import pipeline
+from bot import item_reading
 from bot.app import open_engine, utc_now
 from bot.config import Config, Fetching
 from bot.feeds.parse import parse_feed
@@ -181,7 +181,7 @@ def begin_life(told: dict[str, Any]) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
         logging.disable()
-        pipeline.PAGE_AGAIN_S = (0.03,) * 9
+        item_reading.PAGE_AGAIN_S = (0.03,) * 9
         setattr(sys.modules["bot.app"], "Workers", InProcess)  # noqa: B010 - a patch, and mypy forbids the plain form
         if told["crash"]:
             arm(Crash(**told["crash"]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 import pytest_asyncio
 
-from bot import pipeline
+from bot import item_reading
 from bot.model import PageText, Watch
 from bot.pipeline import Habits
 from bot.workers import Workers
@@ -67,7 +67,7 @@ class Queue:
 async def test_a_page_that_waits_for_our_own_queue_delays_no_alert_and_is_not_fetched_twice(
     site: Site, road: Road, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "EXTRACTING_S", 0.0)
+    monkeypatch.setattr(item_reading, "EXTRACTING_S", 0.0)
     queue = Queue(workers)
     road.pipeline.workers = cast("Workers", queue)
     road.pipeline.habits = replace(road.pipeline.habits, page_limit_s=0.5)

@@ -108,7 +108,7 @@ async def test_what_a_feed_newly_holds_is_told_within_seconds(site: Site, tmp_pa
 async def test_a_page_that_fails_is_tried_again_while_it_runs(
     site: Site, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.pipeline.PAGE_AGAIN_S", (0.1,))
+    monkeypatch.setattr("bot.item_reading.PAGE_AGAIN_S", (0.1,))
     site.feed("/feed", entry("The committee in the capital", site.url("/a"), text="A teaser."))
     habits = replace(FAST, full_text="auto")
     async with scheduled(site, tmp_path, workers, habits=habits) as (road, scheduler, _), running(scheduler):

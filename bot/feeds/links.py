@@ -40,3 +40,11 @@ def without_credentials(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     end = next((at for at, char in enumerate(rest) if char in "/?#"), len(rest))
     return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL, without www. and without credentials; "" where it has none."""
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""

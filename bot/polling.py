@@ -1,0 +1,138 @@
+"""From a due feed to its commit: one answer, one document, one transaction.
+
+Asks the web and a worker, decides nothing by itself: what is new says `feeds.identity`, what the feed is from now on `feeds.health`.
+`except Exception` stands here around one feed, so that a fault in one never stops another.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bot.errors import FeedError, FetchError, ParseError, StoreError
+from bot.feeds.health import Answer, after_document, after_failure, after_unchanged, asked_wait_s
+from bot.feeds.identity import body_hash, items_hash, keys_for, sort_entries
+from bot.feeds.links import host_of
+from bot.feeds.timing import Pace
+from bot.means import PUBLIC_FLOOR_S
+from bot.model import Article, Poll, Sorted
+from bot.web.fetch import FeedRequest, NotModified
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bot.means import Means
+    from bot.model import EditedItem, Feed, ParsedFeed
+
+log = logging.getLogger(__name__)
+
+SURFACED = timedelta(days=1)
+
+
+class Polling:
+    """The stage that asks feeds."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def poll_feed(self, feed: Feed) -> int:
+        """Ask a feed once and commit what came of it; return how many new or edited items it held.
+
+        A feed's trouble is committed as its state, never raised.
+
+        Raises:
+            StoreError: the outcome could not be committed; the feed stays due.
+        """
+        at, web = self._means.clock(), self._means.web
+        try:
+            poll = await self._poll(feed, at)
+        except FeedError as error:
+            if web is not self._means.web:  # the client was replaced under the request: not the feed's fault
+                return await self.poll_feed(feed)
+            poll = self._failed(feed, error, at)
+        except StoreError:
+            raise
+        except Exception:  # one feed's surprise never stops another
+            log.exception("event=poll_broke feed=%s", feed.id)
+            poll = self._failed(feed, ParseError("this feed could not be read: see the log", reason="worker"), at)
+        self._say_change(feed, poll.feed)
+        new = await self._means.store.commit_poll(poll)
+        return len(new) + len(poll.entries.edited if poll.entries else ())
+
+    async def _poll(self, feed: Feed, at: datetime) -> Poll:
+        answer = await self._means.web.fetch_feed(
+            FeedRequest(url=feed.url, etag=feed.etag, last_modified=feed.last_modified)
+        )
+        said = Answer(etag=answer.etag, last_modified=answer.last_modified, fresh_s=answer.fresh_s)
+        if isinstance(answer, NotModified):
+            return Poll(
+                feed=after_unchanged(feed, said, at=at, pace=self._pace(feed), chance=self._means.chance()),
+                polled_at=at,
+            )
+        hashes = body_hash(answer.body), items_hash(answer.body)
+        if feed.subscribed_at and (hashes[0] == feed.body_hash or hashes[1] == feed.items_hash):
+            unchanged = after_unchanged(
+                feed, said, at=at, pace=self._pace(feed), chance=self._means.chance(), body_hash=hashes[0]
+            )
+            return Poll(feed=replace(unchanged, etag=said.etag, last_modified=said.last_modified), polled_at=at)
+        parsed = await self._means.workers.parse_feed(answer.body, answer.content_type, answer.url)
+        entries = await self._sort(feed, parsed, at)
+        feed = after_document(
+            feed,
+            said,
+            parsed,
+            at=at,
+            pace=self._pace(feed),
+            chance=self._means.chance(),
+            hashes=hashes,
+            new_items=len(entries.new),
+        )
+        return Poll(feed=feed, polled_at=at, entries=entries)
+
+    async def _sort(self, feed: Feed, parsed: ParsedFeed, at: datetime) -> Sorted:
+        keys = keys_for(parsed.items)
+        entries = sort_entries(parsed.items, keys, await self._means.store.known(feed.id, keys, now=at))
+        if feed.subscribed_at is None and self._means.habits.baseline:
+            entries = replace(entries, new=tuple(replace(entry, to_read=False) for entry in entries.new))
+        elif (
+            feed.subscribed_at and parsed.cut
+        ):  # of a document that was cut, old entries surface when newer ones leave it
+            old_at = feed.subscribed_at - SURFACED
+            new = [replace(one, to_read=not (one.entry.published_at or at) < old_at) for one in entries.new]
+            entries = replace(entries, new=tuple(new))
+        edited = [replace(one, to_read=await self._says_something_new(one)) for one in entries.edited]
+        return replace(entries, edited=tuple(edited))
+
+    async def _says_something_new(self, edited: EditedItem) -> bool:
+        """Return whether an edit may alert: always, but what stood there when the feed was subscribed must fire what it did not."""
+        item = await self._means.store.item(edited.item_id)
+        if item is None or not item.baseline:
+            return True
+        match = self._means.watching.matcher.match
+        before = match(Article(title=item.title, text=item.text, source=item.feed_name, host=host_of(item.url)))
+        after = match(
+            Article(title=edited.entry.title, text=edited.entry.text, source=item.feed_name, host=host_of(item.url))
+        )
+        return not set(after.fired) <= set(before.fired)
+
+    def _failed(self, feed: Feed, error: FeedError, at: datetime) -> Poll:
+        wait_s = asked_wait_s(error)
+        if isinstance(error, FetchError) and error.reason == "resting":  # put off, not failed: it was not even asked
+            return Poll(feed=replace(feed, next_poll_at=at + timedelta(seconds=wait_s or PUBLIC_FLOOR_S)), polled_at=at)
+        rest = None if wait_s is None else (feed.url, at + timedelta(seconds=wait_s))
+        after = after_failure(feed, error, at=at, pace=self._pace(feed), chance=self._means.chance())
+        return Poll(feed=after, polled_at=at, host_rest=rest)
+
+    def _say_change(self, before: Feed, after: Feed) -> None:
+        if before.last_error == after.last_error:
+            return
+        name = after.name or host_of(after.url)
+        said = after.last_error or "works again"
+        self._means.notice(said if said.startswith(name) else f"{name}: {said}")
+
+    def _pace(self, feed: Feed) -> Pace:
+        private = self._means.web.may_be_private(feed.url)
+        interval_s = feed.interval_s or self._means.habits.interval_s
+        return Pace(min_s=interval_s if private else max(interval_s, PUBLIC_FLOOR_S), private=private)
