@@ -79,10 +79,13 @@ class Engine:
         if web_keys(before) != web_keys(config.fetch):
             await self._renew_web()
         await self._remember_rests()
-        if before != config.fetch:
+        secrets, self.pipeline.habits = (
+            self.pipeline.habits.own_headers,
+            habits_for(config, baseline=self.pipeline.habits.baseline),
+        )
+        if before != config.fetch or secrets != self.pipeline.habits.own_headers:
             await self._wake_feeds()
         self.scheduler.deliverer = replace(self.scheduler.deliverer, late_after_s=config.late_after_s)
-        self.pipeline.habits = habits_for(config, baseline=self.pipeline.habits.baseline)
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -181,7 +184,11 @@ def web_keys(fetching: Fetching) -> tuple[object, ...]:
 def habits_for(config: Config, *, baseline: bool) -> Habits:
     """Return how the pipeline behaves under this configuration."""
     return Habits(
-        interval_s=config.fetch.interval_s, full_text=config.fetch.full_text, per=config.per, baseline=baseline
+        interval_s=config.fetch.interval_s,
+        full_text=config.fetch.full_text,
+        per=config.per,
+        baseline=baseline,
+        own_headers={feed.url: feed.headers for feed in config.feeds if feed.headers},
     )
 
 

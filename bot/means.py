@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bot.reading.matcher import Matcher
     from bot.store import Store
     from bot.web.fetch import Web
+    from bot.web.own_headers import Headers
     from bot.workers import Workers
 
 PUBLIC_FLOOR_S = 300.0
@@ -25,6 +26,7 @@ class Habits:
 
     baseline: what a feed holds when it is first read is old (`run`); False: it counts as new (`try`). page_limit_s: how long a new
     item's page may take before the item is read with what the feed gave; patience_s: how much longer it may wait for its host's turn.
+    own_headers: the secret headers of declared feeds, by address.
     """
 
     interval_s: float = PUBLIC_FLOOR_S
@@ -33,6 +35,7 @@ class Habits:
     baseline: bool = True
     page_limit_s: float = PAGE_LIMIT_S
     patience_s: float = 0.0
+    own_headers: Mapping[str, Headers] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

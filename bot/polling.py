@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bot.means import Means
     from bot.model import EditedItem, Feed, ParsedFeed
+    from bot.web.own_headers import Headers
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Polling:
 
     async def _poll(self, feed: Feed, at: datetime) -> Poll:
         answer = await self._means.web.fetch_feed(
-            FeedRequest(url=feed.url, etag=feed.etag, last_modified=feed.last_modified)
+            FeedRequest(url=feed.url, etag=feed.etag, last_modified=feed.last_modified, headers=self._headers_of(feed))
         )
         said = Answer(etag=answer.etag, last_modified=answer.last_modified, fresh_s=answer.fresh_s)
         if isinstance(answer, NotModified):
@@ -90,6 +91,10 @@ class Polling:
             new_items=len(entries.new),
         )
         return Poll(feed=feed, polled_at=at, entries=entries)
+
+    def _headers_of(self, feed: Feed) -> Headers:
+        """Return the secrets that the file declares for this address: never those of one that it was moved to, or that chat added."""
+        return self._means.habits.own_headers.get(feed.url, ()) if feed.origin == "config" else ()
 
     async def _sort(self, feed: Feed, parsed: ParsedFeed, at: datetime) -> Sorted:
         keys = keys_for(parsed.items)
