@@ -82,6 +82,7 @@ class Deliverer:
         paid = 0
         try:
             while True:
+                self.store.vitals.tick("_pay_due")  # a long backlog is no standstill
                 await self._settle()
                 if not self._claimed:
                     await finish(self._claim())  # a claim that nobody heard of would be in doubt for nothing

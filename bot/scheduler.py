@@ -206,6 +206,7 @@ class Scheduler:
     async def _keep(self, due: Callable[[Crew], Awaitable[float]], crew: Crew) -> None:
         try:
             while True:
+                self.store.vitals.tick(due.__name__)
                 crew.changed.clear()
                 nap_s = STORE_TROUBLE_NAP_S
                 try:

@@ -20,6 +20,7 @@ from bot.store.lock import take_lock
 from bot.store.reader import Reader
 from bot.store.schema import MIGRATIONS, check_version, existing_place, open_gate, place_for
 from bot.store.writer import Writer
+from bot.vitals import Vitals
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,10 +52,22 @@ T = TypeVar("T")
 
 
 class Store:
-    """An open database. Safe to use from any number of tasks of one event loop. chat: the rows that people make in chat."""
+    """An open database. Safe to use from any number of tasks of one event loop.
 
-    def __init__(self, path: Path, reader: Reader, writer: Writer | None, voice: str, opened: AsyncExitStack) -> None:
+    chat: the rows that people make in chat. vitals: counts what is committed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        reader: Reader,
+        writer: Writer | None,
+        voice: str,
+        opened: AsyncExitStack,
+        vitals: Vitals,
+    ) -> None:
         self.path = path
+        self.vitals = vitals
         self._reader = reader
         self._writer = writer
         self._voice = voice
@@ -79,9 +92,10 @@ class Store:
             opened.push_async_callback(_checkpoint, writing)
             reading = await connect(path, reading=True)
             opened.push_async_callback(reading.close)
-            writer = Writer(writing)
+            vitals = Vitals()
+            writer = Writer(writing, vitals)
             opened.push_async_callback(writer.close)
-            return cls(path, Reader(reading), writer, voice, opened.pop_all())
+            return cls(path, Reader(reading), writer, voice, opened.pop_all(), vitals)
 
     @classmethod
     async def open_readonly(cls, path: Path | str) -> Store:
@@ -96,7 +110,7 @@ class Store:
             version = await run_whole(reading, lambda sql: check_version(sql, path))
             if version < (latest := len(MIGRATIONS)):
                 raise StoreError(f"{path} has schema {version}, this program reads {latest}: start wirewatch run once")
-            return cls(path, Reader(reading), None, "", opened.pop_all())
+            return cls(path, Reader(reading), None, "", opened.pop_all(), Vitals())
 
     async def close(self) -> None:
         """Write what still waits, fold the log into the file, close, give the lock back. Once is enough, twice does no harm."""
@@ -169,7 +183,9 @@ class Store:
 
     async def commit_poll(self, poll: Poll) -> tuple[int, ...]:
         """Store one poll whole, and return the ids of new items. The same poll once more adds nothing."""
-        return await self._write(lambda sql: polls.commit_poll(sql, poll))
+        new = await self._write(lambda sql: polls.commit_poll(sql, poll))
+        self.vitals.polled(poll, len(new))
+        return new
 
     # --- readings -----------------------------------------------------------------------------------------------------
 
@@ -204,6 +220,7 @@ class Store:
     async def commit_reading(self, reading: Reading) -> None:
         """Store one reading and all that is owed because of it. The same reading once more changes nothing."""
         await self._write(lambda sql: readings.commit_reading(sql, reading, self._voice))
+        self.vitals.read(reading)
 
     # --- what is owed -------------------------------------------------------------------------------------------------
 
@@ -228,17 +245,25 @@ class Store:
 
     async def mark_unknown(self, delivery: Delivery, reason: str, *, look_at: datetime) -> bool:
         """Leave a post that may have arrived as it is, to be looked for then. False where the lease is not the caller's."""
-        return await self._write(lambda sql: outbox.mark_unknown(sql, delivery, reason, look_at))
+        settled = await self._write(lambda sql: outbox.mark_unknown(sql, delivery, reason, look_at))
+        if reason:  # else it was only given back, never begun
+            self.vitals.delivered(delivery, "in_doubt")
+        return settled
 
     async def mark_sent(self, delivery: Delivery, *, message_id: int | None, now: datetime) -> bool:
         """Settle a delivery that arrived; False where its lease is no longer the caller's."""
-        return await self._write(lambda sql: outbox.mark_sent(sql, delivery, message_id, now))
+        settled = await self._write(lambda sql: outbox.mark_sent(sql, delivery, message_id, now))
+        self.vitals.delivered(delivery, "sent", after_s=(now - delivery.owed_at).total_seconds())
+        return settled
 
     async def mark_failed(
         self, delivery: Delivery, reason: str, *, next_try_at: datetime | None, now: datetime
     ) -> bool:
         """Settle a delivery that certainly did not arrive; next_try_at None: for good. False where the lease is not the caller's."""
-        return await self._write(lambda sql: outbox.mark_failed(sql, delivery, reason, next_try_at, now))
+        settled = await self._write(lambda sql: outbox.mark_failed(sql, delivery, reason, next_try_at, now))
+        if reason:  # as above
+            self.vitals.delivered(delivery, "refused" if next_try_at else "given_up")
+        return settled
 
     async def release(self, *, now: datetime) -> int:
         """Make owed again whatever was on its way, for an outlet that cannot look back. Returns how many posts."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,8 @@ from bot.store.connection import run_whole, store_error_for
 
 if TYPE_CHECKING:
     import aiosqlite
+
+    from bot.vitals import Vitals
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -50,8 +53,9 @@ class _Waiting:
 class Writer:
     """Takes works from any task and runs them on one connection, in the order in which they came."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: aiosqlite.Connection, vitals: Vitals) -> None:
         self._connection = connection
+        self._vitals = vitals
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._closed = False
         self._task = asyncio.create_task(self._run(), name="store writer")
@@ -103,10 +107,13 @@ class Writer:
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         works = [one.work for one in group]
+        began_s = time.monotonic()
         try:
             answers = await run_whole(self._connection, lambda sql: commit_group(sql, works))
         except Exception as error:  # noqa: BLE001  # whatever befell this group, the next one gets its turn
             answers = [_Done(error=error) for _ in group]
+        faults = [str(done.error) for done in answers if isinstance(done.error, StoreError)]
+        self._vitals.committed(time.monotonic() - began_s, faults[0] if len(faults) == len(group) else "")
         for one, done in zip(group, answers, strict=True):
             one.answer(done)
 
