@@ -24,13 +24,44 @@ class FeedHints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedHealth:
+    """What is remembered of a feed from poll to poll, besides what it is asked with.
+
+    fresh_s: how long its last answer asked to be called fresh. skew_s: its server's clock ahead of ours. entries: of its last whole
+    document; emptied: that had none although the one before had many. newest_at: the newest believable date it ever gave. normal_polls:
+    since the last slow one. failing_since_at: of this row of errors. gone_at: its first 410 of this row. told: operators know that it fails.
+    moving_to: where a permanent redirect leads that is being watched, "": none, since when, at how many polls, and whether what it
+    leads to is this feed (moving_known). gap_items: how many items may have been missed at gap_at. churns: documents in a row whose
+    items had new ids.
+    """
+
+    fresh_s: float = 0.0
+    skew_s: float | None = None
+    entries: int = 0
+    emptied: bool = False
+    newest_at: datetime | None = None
+    normal_polls: int = 0
+    failing_since_at: datetime | None = None
+    gone_at: datetime | None = None
+    told: bool = False
+    moving_to: str = ""
+    moving_since_at: datetime | None = None
+    moving_polls: int = 0
+    moving_known: bool = False
+    gap_items: int = 0
+    gap_at: datetime | None = None
+    churns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """A subscribed feed as the store keeps it: its address, what it last answered, when it is due.
 
     subscribed_at: when its first document was taken in; None until then (that first document is the baseline, it alerts nobody).
     hints: what its last document asked for, kept for the 304s that follow. rate: new items per hour.
     host_rest_until_at: its host asked not to be asked before then (Retry-After), None: it did not. wakes: how often people made it due
-    at once; a poll that began before the last of them leaves it due.
+    at once; a poll that began before the last of them leaves it due. moved_url: where a lasting redirect led: it is asked there, while
+    `url` stays what people know it by and the way back. held: items that appeared all at once and wait to be released.
     """
 
     id: int
@@ -54,6 +85,9 @@ class Feed:
     host_rest_until_at: datetime | None = None
     language: str | None = None
     wakes: int = 0
+    moved_url: str = ""
+    health: FeedHealth = FeedHealth()
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +198,15 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewItem:
-    """An entry never seen before. to_read: False for what stood in the document when the feed was subscribed."""
+    """An entry never seen before. to_read: False for what stood in the document when the feed was subscribed.
+
+    held: it came in a flood of old items, and waits for somebody to release it.
+    """
 
     entry: FeedItem
     keys: ItemKeys
     to_read: bool = True
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

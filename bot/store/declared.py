@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bot.model import Actor, Alias, Feed, FeedHints, Watch
+from bot.model import Actor, Alias, Feed, FeedHealth, FeedHints, Watch
 from bot.store.codec import host_for, ms_for, opt_time_in, text_for, value_in
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from bot.model import DeclaredFeed
 
 FEED_COLUMNS = """f.id, f.url, f.name, f.origin, f.interval_s, f.validators, f.body_hash, f.items_hash, f.hints, f.rate, f.state,
-    f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language, f.wakes"""
+    f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language, f.wakes,
+    f.moved_url, f.health, (SELECT COUNT(*) FROM items i INDEXED BY items_held WHERE i.feed_id = f.id AND i.state = 'held')"""
 FEEDS = "feeds f LEFT JOIN hosts h ON h.host = f.host"
 
 
@@ -186,4 +187,7 @@ def feed_in(row: Sequence[Any]) -> Feed:
         host_rest_until_at=opt_time_in(row[17]),
         language=row[18],
         wakes=row[19],
+        moved_url=row[20],
+        health=value_in(FeedHealth, row[21]),
+        held=row[22],
     )

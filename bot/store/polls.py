@@ -29,7 +29,8 @@ def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int, without: Colle
     at = ms_for(now)
     rows = sql.execute(
         f"""SELECT {FEED_COLUMNS} FROM {FEEDS}
-        WHERE f.enabled AND (f.next_poll_at IS NULL OR f.next_poll_at <= ?) AND (h.rest_until IS NULL OR h.rest_until <= ?)
+        WHERE f.enabled AND f.state <> 'gone' AND (f.next_poll_at IS NULL OR f.next_poll_at <= ?)
+            AND (h.rest_until IS NULL OR h.rest_until <= ?)
             AND f.id NOT IN (SELECT value FROM json_each(?))
         ORDER BY f.next_poll_at, f.id LIMIT ?""",  # noqa: S608  # constants of the store
         (at, at, json.dumps(list(without)), limit),
@@ -41,7 +42,7 @@ def next_poll_at(sql: sqlite3.Connection, without: Collection[int]) -> datetime 
     """Return when the next feed is due, rests of hosts counted in; None without feeds, 1970 where one was never asked."""
     row = sql.execute(
         f"""SELECT MIN(MAX(COALESCE(f.next_poll_at, 0), COALESCE(h.rest_until, 0))) FROM {FEEDS}
-        WHERE f.enabled AND f.id NOT IN (SELECT value FROM json_each(?))""",  # noqa: S608  # as above
+        WHERE f.enabled AND f.state <> 'gone' AND f.id NOT IN (SELECT value FROM json_each(?))""",  # noqa: S608  # as above
         (json.dumps(list(without)),),
     ).fetchone()
     return opt_time_in(row[0])
@@ -90,11 +91,36 @@ def commit_poll(sql: sqlite3.Connection, poll: Poll) -> tuple[int, ...]:
     return () if poll.entries is None else _keep_entries(sql, poll.feed.id, poll.entries, at)
 
 
+def release_feed(sql: sqlite3.Connection, feed_id: int, *, drop: bool) -> int:
+    """Let a feed be asked again at once, also one that is gone, and let what it held back be read, or lie; return how many items."""
+    held = sql.execute(
+        "UPDATE items SET state = ? WHERE feed_id = ? AND state = 'held'",
+        ("baseline" if drop else "to_read", feed_id),
+    ).rowcount
+    sql.execute(
+        """UPDATE feeds SET next_poll_at = NULL, wakes = wakes + 1, fail_count = CASE state WHEN 'gone' THEN 0 ELSE fail_count END,
+            state = CASE WHEN state IN ('gone', 'suspect') THEN CASE WHEN subscribed_at IS NULL THEN 'new' ELSE 'ok' END ELSE state END,
+            health = json_set(health, '$.emptied', json('false'))
+        WHERE id = ? AND enabled""",
+        (feed_id,),
+    )
+    return held
+
+
+def rebaseline_feeds(sql: sqlite3.Connection) -> int:
+    """Take the next document of every feed for what stands there already, so that an old backup alerts nobody anew; return of how many."""
+    return sql.execute(
+        """UPDATE feeds SET subscribed_at = NULL, validators = '[null,null]', body_hash = NULL, items_hash = NULL,
+            next_poll_at = NULL, wakes = wakes + 1 WHERE subscribed_at IS NOT NULL"""
+    ).rowcount
+
+
 def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
     sql.execute(
         """UPDATE feeds SET name = CASE WHEN name = '' THEN ? ELSE name END, validators = ?, body_hash = ?, items_hash = ?,
             hints = ?, rate = ?, state = CASE WHEN enabled THEN ? ELSE state END, fail_count = ?, last_error = ?,
-            next_poll_at = CASE WHEN wakes = ? THEN ? END, last_poll_at = ?, last_ok_at = ?, subscribed_at = ?, language = ?
+            next_poll_at = CASE WHEN wakes = ? THEN ? END, last_poll_at = ?, last_ok_at = ?, subscribed_at = ?, language = ?,
+            host = ?, moved_url = ?, health = ?
         WHERE id = ?""",
         (
             text_for(feed.name),
@@ -112,6 +138,9 @@ def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
             opt_ms_for(feed.last_ok_at),
             opt_ms_for(feed.subscribed_at),
             None if feed.language is None else text_for(feed.language),
+            host_for(feed.moved_url or feed.url),
+            text_for(feed.moved_url),
+            json_for(feed.health),
             feed.id,
         ),
     )
@@ -160,7 +189,7 @@ def _keep_new(sql: sqlite3.Connection, feed_id: int, new: NewItem, at: int) -> i
             opt_ms_for(entry.published_at),
             opt_ms_for(entry.updated_at),
             at,
-            "to_read" if new.to_read else "baseline",
+            "held" if new.held else "to_read" if new.to_read else "baseline",
         ),
     ).fetchall()
     sql.execute("UPDATE seen SET item_id = ? WHERE feed_id = ? AND key = ?", (item_id, feed_id, keys.key))
@@ -174,7 +203,7 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
         """UPDATE items SET link_hash = ?, title_hash = ?, content_hash = ?, url = ?, title = ?, author = ?,
             published_at = COALESCE(?, published_at), updated_at = ?,
             edits = CASE WHEN edited_at >= ? THEN edits + 1 ELSE 1 END, edited_at = ?,
-            state = CASE WHEN ? THEN 'to_read' ELSE state END,
+            state = CASE WHEN ? AND state <> 'held' THEN 'to_read' ELSE state END,
             page_tries = 0, page_next_at = NULL
         WHERE id = ? AND feed_id = ? AND content_hash <> ?""",
         (

@@ -31,13 +31,14 @@ _FIRST: Migration = (
         validators TEXT NOT NULL DEFAULT '[null,null]', body_hash BLOB, items_hash BLOB, hints TEXT NOT NULL DEFAULT '{}',
         rate REAL NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'new', fail_count INTEGER NOT NULL DEFAULT 0,
         last_error TEXT NOT NULL DEFAULT '', next_poll_at INTEGER, last_poll_at INTEGER, last_ok_at INTEGER,
-        subscribed_at INTEGER, wakes INTEGER NOT NULL DEFAULT 0, title TEXT NOT NULL DEFAULT '', UNIQUE (guild_id, url)) STRICT""",
+        subscribed_at INTEGER, wakes INTEGER NOT NULL DEFAULT 0, title TEXT NOT NULL DEFAULT '',
+        moved_url TEXT NOT NULL DEFAULT '', health TEXT NOT NULL DEFAULT '{}', UNIQUE (guild_id, url)) STRICT""",
     "CREATE INDEX feeds_due ON feeds (next_poll_at) WHERE enabled",
     "CREATE TABLE hosts (host TEXT PRIMARY KEY, rest_until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE stories (
         id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, title TEXT NOT NULL, first_item_id INTEGER NOT NULL,
         first_seen_at INTEGER NOT NULL, last_item_at INTEGER NOT NULL, item_count INTEGER NOT NULL DEFAULT 0) STRICT""",
-    # state: baseline (stood there when the feed was subscribed), to_read, read
+    # state: baseline (stood there when the feed was subscribed), held (came in a flood of old items), to_read, read
     """CREATE TABLE items (
         id INTEGER PRIMARY KEY, feed_id INTEGER NOT NULL REFERENCES feeds (id), key BLOB NOT NULL, link_hash BLOB,
         title_hash BLOB, content_hash BLOB NOT NULL, guid TEXT NOT NULL, url TEXT NOT NULL, title TEXT NOT NULL,
@@ -46,6 +47,7 @@ _FIRST: Migration = (
         page_tries INTEGER NOT NULL DEFAULT 0, page_next_at INTEGER, story_id INTEGER REFERENCES stories (id)) STRICT""",
     "CREATE INDEX items_link ON items (link_hash) WHERE link_hash IS NOT NULL",
     "CREATE INDEX items_to_read ON items (id) WHERE state = 'to_read'",
+    "CREATE INDEX items_held ON items (feed_id) WHERE state = 'held'",
     "CREATE INDEX items_page_owed ON items (page_next_at) WHERE page_next_at IS NOT NULL",
     "CREATE INDEX items_story ON items (story_id) WHERE story_id IS NOT NULL",
     "CREATE TABLE item_bodies (item_id INTEGER PRIMARY KEY REFERENCES items (id), text BLOB NOT NULL) STRICT",

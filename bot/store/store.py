@@ -16,6 +16,7 @@ from bot.store import archive, channels, declared, outbox, polls, readings, subs
 from bot.store import words as word_table
 from bot.store.chat import ChatRows
 from bot.store.connection import connect, finish, run_whole
+from bot.store.due_times import latest_poll_at, shift_due_times
 from bot.store.lock import take_lock
 from bot.store.reader import Reader
 from bot.store.schema import MIGRATIONS, check_version, existing_place, open_gate, place_for
@@ -25,7 +26,7 @@ from bot.vitals import Vitals
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     import aiosqlite
@@ -186,6 +187,25 @@ class Store:
         new = await self._write(lambda sql: polls.commit_poll(sql, poll))
         self.vitals.polled(poll, len(new))
         return new
+
+    async def release_feed(self, feed_id: int, *, drop: bool = False) -> int:
+        """Make a feed due at once, also one that is gone, and let the items that it held back be read; drop: let them lie unread.
+
+        Returns how many items were held back.
+        """
+        return await self._write(lambda sql: polls.release_feed(sql, feed_id, drop=drop))
+
+    async def rebaseline_feeds(self) -> int:
+        """Take the next document of every feed as its baseline: after a restore nothing that stands there is news. Returns of how many."""
+        return await self._write(polls.rebaseline_feeds)
+
+    async def shift_due_times(self, by: timedelta, *, now: datetime) -> None:
+        """Move all that is due along with a wall clock that was set by so much (forward: positive) and shows `now` since."""
+        await self._write(lambda sql: shift_due_times(sql, by, now))
+
+    async def latest_poll_at(self) -> datetime | None:
+        """Return when a feed was last asked; where that lies ahead, the clock was set back while nothing ran."""
+        return await self._read(latest_poll_at)
 
     # --- readings -----------------------------------------------------------------------------------------------------
 
