@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bot.delivery import Deliverer, tell_nobody
 from bot.desk import Desk
 from bot.errors import QueryError
+from bot.operating import Operating
 from bot.pipeline import Habits, Pipeline, Watching
+from bot.pulse import Health
 from bot.reading.matcher import Matcher
 from bot.reading.query import keywords_in, parse_query
 from bot.scheduler import Scheduler
@@ -43,7 +45,8 @@ class Voice:
     """How the engine speaks through its outlet; as it stands, to a terminal.
 
     name: part of every alert's nonce. serve: runs beside the engine, and ends it by what it raises. trouble: told of broken feeds besides
-    people at the terminal. The rest is the deliverer's; looks_back: whether the outlet can find what is in doubt.
+    people at the terminal. away_s: for how long Discord has been away; refusals: its answers that count towards a ban, by status.
+    The rest is the deliverer's; looks_back: whether the outlet can find what is in doubt.
     """
 
     name: str = "terminal"
@@ -53,17 +56,26 @@ class Voice:
     on_paused: Callable[[Delivery, str], Awaitable[None]] = tell_nobody
     serve: Callable[[Engine], Awaitable[None]] | None = None
     trouble: Callable[[str], None] | None = None
+    away_s: Callable[[], float] = lambda: 0.0
+    refusals: Callable[[], Mapping[str, int]] = dict
 
 
 @dataclass(slots=True, kw_only=True)
 class Engine:
-    """A road that is open: store, web and workers are up, and the scheduler may run."""
+    """A road that is open: store, web and workers are up, and the scheduler may run.
+
+    health: how it was judged last. away_s, refusals: as in `Voice`.
+    """
 
     store: Store
     pipeline: Pipeline
     scheduler: Scheduler
     fetching: Fetching
     languages: tuple[str, ...] = ()
+    operating: Operating = field(default_factory=Operating)
+    health: Health = field(default_factory=Health)
+    away_s: Callable[[], float] = lambda: 0.0
+    refusals: Callable[[], Mapping[str, int]] = dict
 
     async def declare(self, config: Config) -> None:
         """Bring what is declared into the store and what is watched into the matcher; also on a reload.
@@ -76,6 +88,7 @@ class Engine:
             feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
         )
         before, self.fetching, self.languages = self.fetching, config.fetch, config.languages
+        self.operating = config.operating
         if web_keys(before) != web_keys(config.fetch):
             await self._renew_web()
         await self._remember_rests()
@@ -166,7 +179,15 @@ async def open_engine(
             on_paused=voice.on_paused,
         )
         scheduler = Scheduler(store=store, pipeline=pipeline, deliverer=deliverer, clock=clock, on_trouble=say)
-        engine = Engine(store=store, pipeline=pipeline, scheduler=scheduler, fetching=config.fetch)
+        engine = Engine(
+            store=store,
+            pipeline=pipeline,
+            scheduler=scheduler,
+            fetching=config.fetch,
+            operating=config.operating,
+            away_s=voice.away_s,
+            refusals=voice.refusals,
+        )
         await engine.declare(config)
         yield engine
 

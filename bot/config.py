@@ -16,6 +16,7 @@ from bot.desk import counted
 from bot.errors import ConfigError, Fault, FetchError
 from bot.feeds.links import without_credentials
 from bot.model import Actor, Alias, DeclaredFeed, Watch
+from bot.operating import Operating, operating_in
 from bot.reading.matcher import Matcher
 from bot.toml_table import Table, duration_s, shown_duration
 from bot.web.guard import AllowList, check_url
@@ -64,6 +65,7 @@ class Config:
     late_after_s: float = 6 * 3600.0
     keep_text_s: float = 90 * 86400.0
     keep_records_s: float = 3 * 365 * 86400.0
+    operating: Operating = field(default_factory=Operating)
     feeds: tuple[DeclaredFeed, ...] = ()
     actors: tuple[Actor, ...] = ()
     watches: tuple[Watch, ...] = ()
@@ -122,6 +124,7 @@ def config_in(rows: dict[str, object], path: Path) -> Config:
         late_after_s=alerts.duration("late_after", "6h", least_s=60),
         keep_text_s=keep.duration("text", "90d", least_s=86400),
         keep_records_s=keep.duration("records", "3y", least_s=90 * 86400),
+        operating=operating_in(top.table("operating"), fetch.allow_private),
         feeds=_feeds(top, fetch.allow_private, path.parent),
         actors=actors,
         watches=_watches(top, actors),
@@ -134,7 +137,7 @@ def config_in(rows: dict[str, object], path: Path) -> Config:
 
 
 def token_for(config: Config, environ: Mapping[str, str]) -> str:
-    """Return the bot's token: the file's, else that of WIREWATCH_TOKEN. It stands in no message of ours.
+    """Return the bot's token: the file's, else systemd's credential, else that of WIREWATCH_TOKEN. It stands in no message of ours.
 
     Raises:
         ConfigError: there is none, or what is there cannot be one.
@@ -143,15 +146,14 @@ def token_for(config: Config, environ: Mapping[str, str]) -> str:
     def refused(key: str, value: str, allowed: str) -> ConfigError:
         return ConfigError((Fault(str(config.path), key, value, allowed),))
 
-    if config.token_file is not None:
+    place = token_place(config, environ)
+    if place is not None:
         try:
-            token = config.token_file.read_text(encoding="utf-8").strip()
+            token = place.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is no text"
-            raise refused(
-                "discord.token_file", str(config.token_file), f"a readable file with the token ({why})"
-            ) from None
-        key, value = "discord.token_file", str(config.token_file)
+            raise refused("discord.token_file", str(place), f"a readable file with the token ({why})") from None
+        key, value = "discord.token_file", str(place)
     else:
         token, key, value = environ.get("WIREWATCH_TOKEN", "").strip(), "WIREWATCH_TOKEN", "(not shown)"
     if not token:
@@ -163,6 +165,14 @@ def token_for(config: Config, environ: Mapping[str, str]) -> str:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise refused(key, value, "one token, without blanks; copy it again from the developer portal")
     return token
+
+
+def token_place(config: Config, environ: Mapping[str, str]) -> Path | None:
+    """Return the file that holds the token: as configured, else the credential `token` that systemd passes (LoadCredential=); else None."""
+    if config.token_file is not None:
+        return config.token_file
+    passed = Path(environ.get("CREDENTIALS_DIRECTORY") or "/nowhere", "token")
+    return passed if passed.is_file() else None
 
 
 def addresses_for(environ: Mapping[str, str]) -> tuple[str, str]:

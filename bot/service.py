@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from bot.app import TO_TERMINAL, Engine, Voice, open_engine, utc_now
 from bot.config import Config, addresses_for, load_config, size_of, token_for
 from bot.errors import WireError
+from bot.operating import shown_place
+from bot.sd_notify import ServiceManager
+from bot.tending import tend
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bot.delivery import Outlet
@@ -29,10 +32,16 @@ SAME_WISH_S = 1.0
 AT_ONCE = 8
 
 
-async def run_engine(engine: Engine, stop: asyncio.Event, voice: Voice = TO_TERMINAL) -> None:
+async def run_engine(
+    engine: Engine,
+    stop: asyncio.Event,
+    voice: Voice = TO_TERMINAL,
+    *,
+    beside: Sequence[Coroutine[None, None, None]] = (),
+) -> None:
     """Keep the road moving until `stop` is set; whatever breaks the scheduler itself, or what serves beside it, is raised."""
     stopping = asyncio.create_task(stop.wait())
-    working = [asyncio.create_task(engine.scheduler.run())]
+    working = [asyncio.create_task(engine.scheduler.run()), *map(asyncio.create_task, beside)]
     if voice.serve is not None:
         working.append(asyncio.create_task(_served(voice.serve, engine)))
     try:
@@ -94,7 +103,7 @@ async def run_bot(
     Raises:
         WireError: what stopped the bot, one line; a ConfigError before anything was opened.
     """
-    config = prepare(load_config(path))
+    config, manager = prepare(load_config(path)), ServiceManager()
     stop, hangup = asyncio.Event(), asyncio.Event()
     with signals_into(stop, hangup.set):
         async with AsyncExitStack() as stack:
@@ -106,15 +115,13 @@ async def run_bot(
                 await engine.store.end_leases(now=engine.pipeline.clock())
             else:
                 await engine.store.release(now=engine.pipeline.clock())
-            reloading = asyncio.create_task(
-                _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, config.store_path)
-            )
+            reloading = _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, config, manager)
+            say(f"running: {size_of(config)}, store {config.store_path}")
+            manager.ready(f"running: {size_of(config)}")
             try:
-                say(f"running: {size_of(config)}, store {config.store_path}")
-                await run_engine(engine, stop, voice)
+                await run_engine(engine, stop, voice, beside=[reloading, tend(engine, manager, say=say)])
             finally:
-                reloading.cancel()
-                await asyncio.wait({reloading})
+                manager.stopping()
     say("stopped")
 
 
@@ -146,6 +153,8 @@ async def run_in_discord(path: Path, environ: Mapping[str, str], *, say: Callabl
             on_paused=chat.channel_paused,
             serve=serve,
             trouble=chat.tell_trouble,
+            away_s=chat.away_s,
+            refusals=lambda: chat.outlet.invalid.by_status,
         )
         await run_bot(path, chat.outlet, say=say, prepare=prepare, voice=voice)
 
@@ -166,11 +175,17 @@ async def _opened(
 
 
 async def _reload_on(
-    hangup: asyncio.Event, engine: Engine, load: Callable[[], Config], say: Callable[[str], None], store_path: Path
+    hangup: asyncio.Event,
+    engine: Engine,
+    load: Callable[[], Config],
+    say: Callable[[str], None],
+    began: Config,
+    manager: ServiceManager,
 ) -> None:
     while True:
         await hangup.wait()
         hangup.clear()
+        manager.reloading()
         try:
             fresh = await asyncio.to_thread(load)
             await engine.declare(fresh)
@@ -181,5 +196,9 @@ async def _reload_on(
             say(f"the reload broke ({type(error).__name__}): see the log, and send SIGHUP again")
         else:
             say(f"reloaded: {size_of(fresh)}")
-            if fresh.store_path != store_path:
-                say(f"the store stays {store_path} until the next start")
+            if fresh.store_path != began.store_path:
+                say(f"the store stays {began.store_path} until the next start")
+            if fresh.operating.metrics != began.operating.metrics:
+                shown = shown_place(began.operating.metrics) if began.operating.metrics else "off"
+                say(f"the metrics stay {shown} until the next start")
+        manager.ready()

@@ -140,10 +140,19 @@ class WireClient(commands.Bot):
         await super().before_identify_hook(shard_id, initial=initial)
         await self.chat.wait_to_identify()
 
-    # --- servers and channels that come, go and change ---
+    # --- the gateway, and servers and channels that come, go and change ---
+
+    async def on_resumed(self) -> None:
+        """Note that the gateway is there again."""
+        self.chat.away_since_s = None
+
+    async def on_disconnect(self) -> None:
+        """Note that the gateway is gone."""
+        self.chat.away_since_s = self.chat.away_since_s or time.monotonic()
 
     async def on_ready(self) -> None:
         """Catch up with what happened while nobody was here."""
+        self.chat.away_since_s = None
         if not self._registered:
             await self._register()
         await self.chat.met(self.guilds, all_of_them=True)
@@ -191,6 +200,7 @@ class Chat:
         self.client: WireClient | None = None
         self.desk: Desk | None = None
         self.manager_role = 0
+        self.away_since_s: float | None = time.monotonic()
         self.store: Store
         self._changed: Callable[[], Awaitable[None]]
         self._wake: Callable[[], None]
@@ -214,6 +224,10 @@ class Chat:
             for task in [*tasks, *self._tasks]:
                 task.cancel()
             await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
+
+    def away_s(self) -> float:
+        """Return for how long the gateway has been away; 0: it is there."""
+        return 0.0 if self.away_since_s is None else time.monotonic() - self.away_since_s
 
     # --- telling operators ---
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -64,11 +64,13 @@ class Invalid:
     """Counts what Discord counts towards the ban of an address: 401, 403 and 429, but not those of scope shared."""
 
     at_s: deque[float] = field(default_factory=deque)
+    by_status: Counter[str] = field(default_factory=Counter)
 
     def add(self, status: int, scope: str | None) -> None:
         """Count an answer."""
         if status in {401, 403, 429} and scope != "shared":
             self.at_s.append(time.monotonic())
+            self.by_status[str(status)] += 1
 
     @property
     def count(self) -> int:

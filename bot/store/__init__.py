@@ -2,9 +2,10 @@
 
 from bot.model import DeclaredFeed
 from bot.store.archive import Counts, FeedLine, Hit, Standing, StoredArticle
+from bot.store.backlog import Backlog
 from bot.store.chat import ChatRows, Holdings
 from bot.store.store import Store
 from bot.store.subscriptions import Subscription, has_credentials
 
 __all__ = ["ChatRows", "Counts", "DeclaredFeed", "FeedLine", "Hit", "Holdings", "Standing", "Store", "StoredArticle"]
-__all__ += ["Subscription", "has_credentials"]
+__all__ += ["Backlog", "Subscription", "has_credentials"]

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
-from bot.store import archive, channels, declared, outbox, polls, readings, subscriptions
+from bot.store import archive, backlog, channels, declared, outbox, polls, readings, subscriptions
 from bot.store import words as word_table
 from bot.store.chat import ChatRows
 from bot.store.connection import connect, finish, run_whole
@@ -336,6 +336,10 @@ class Store:
     async def keep_word_forms(self, forms: Mapping[str, Sequence[WordForm]], langs: Sequence[str]) -> None:
         """Remember the forms of these words in exactly these languages."""
         await self._write(lambda sql: word_table.keep_word_forms(sql, forms, langs))
+
+    async def backlog(self) -> backlog.Backlog:
+        """Return how the store stands as a whole, for its operator; quick however large it is."""
+        return await self._read(backlog.backlog)
 
     async def counts(self) -> archive.Counts:
         """Return how the store stands."""

@@ -64,5 +64,10 @@ class Workers:
         """Return the processes that run now."""
         return tuple(process.pid for process in self._all() if process.pid is not None)
 
+    @property
+    def starts(self) -> int:
+        """How many processes were started so far, renewals included."""
+        return sum(process.starts for process in self._all())
+
     def _all(self) -> tuple[WorkerProcess, ...]:
         return self._feeds, *self._pages, self._words

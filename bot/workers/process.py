@@ -52,6 +52,8 @@ class WorkerProcess:
         self._closed = False
         self.waiting = 0
         """How many jobs it has, the one under way included."""
+        self.starts = 0
+        """How many processes it has had."""
 
     @property
     def pid(self) -> int | None:
@@ -125,6 +127,7 @@ class WorkerProcess:
             process_group=0,  # Ctrl-C is meant for the parent
         )
         self._child, self._tasks = child, 0
+        self.starts += 1
         self._refuse_when_closed()
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
