@@ -21,7 +21,7 @@ from bot.reading.query_tree import quoted
 from bot.toml_table import duration_s
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from bot.desk_sight import Asker, Ledger, Sight
     from bot.model import Article, Match, WordForm
@@ -33,6 +33,7 @@ MOST_FOUND = 25
 MOST_HITS = 400
 SEARCHED_AT_ONCE = 100
 MOST_SEARCHED = 2_000
+SEARCHING = -1
 DEFAULT_SINCE = timedelta(days=7)
 LONGEST_SINCE = timedelta(days=3 * 366)
 
@@ -120,7 +121,7 @@ class NewsDesk:
             await asyncio.to_thread(
                 read_query, query, sight.actors, asker.guild_id
             )  # a fault's place is in it as typed
-        searching = Watch(id=-1, guild_id=asker.guild_id, name="", query=asked)
+        searching = Watch(id=SEARCHING, guild_id=asker.guild_id, name="", query=asked)
         matcher = await asyncio.to_thread(
             Matcher.compile, [searching], sight.actors, forms=await self._forms([searching])
         )
@@ -189,22 +190,38 @@ class NewsDesk:
         return Latest(found=tuple(found), since=since_at, is_cut=len(by_item) > MOST_FOUND or len(hits) == MOST_HITS)
 
     async def _searched(self, sight: Sight, matcher: Matcher, watches: Sequence[Watch], since_at: datetime) -> Latest:
-        """Look through what was read, newest first, a hundred at a time, until enough is found."""
-        store, found, looked_at, before = self._ledger.store, list[FoundArticle](), 0, None
-        fired = {
-            item_id
-            for item_id, _, _ in await store.hits_of([one.id for one in watches], since=since_at, limit=MOST_SEARCHED)
-        }
+        """Look through what may match, newest first, a hundred at a time, until enough is found."""
+        found, looked_at = list[FoundArticle](), 0
         names = tuple(one.name for one in watches)
-        while looked_at < MOST_SEARCHED:
-            batch = await store.articles_since(since_at, before=before, limit=SEARCHED_AT_ONCE)
-            heard = [one for one in batch if sight.hears(one.feed_id) and (not watches or one.item_id in fired)]
+        async for batch in self._of_watch(watches, since_at) if watches else self._of_archive(sight, matcher, since_at):
+            heard = [one for one in batch if sight.hears(one.feed_id)]
             found += await asyncio.to_thread(_matching, heard, matcher, names)
             looked_at += len(batch)
-            if len(batch) < SEARCHED_AT_ONCE or len(found) > MOST_FOUND:
-                return Latest(found=tuple(found[:MOST_FOUND]), since=since_at, is_cut=len(found) > MOST_FOUND)
+            if len(found) > MOST_FOUND or looked_at >= MOST_SEARCHED:
+                return Latest(found=tuple(found[:MOST_FOUND]), since=since_at, is_cut=True)
+        return Latest(found=tuple(found), since=since_at)
+
+    async def _of_archive(
+        self, sight: Sight, matcher: Matcher, since_at: datetime
+    ) -> AsyncIterator[Sequence[StoredArticle]]:
+        """Yield what the index of words offers for a query, of the feeds that this server hears."""
+        sought, before = matcher.sought(SEARCHING), None
+        while True:
+            batch = await self._ledger.store.search(
+                sought, feeds=sight.heard_feeds, since=since_at, before=before, limit=SEARCHED_AT_ONCE
+            )
+            yield batch
+            if len(batch) < SEARCHED_AT_ONCE:
+                return
             before = batch[-1].item_id
-        return Latest(found=tuple(found), since=since_at, is_cut=True)
+
+    async def _of_watch(self, watches: Sequence[Watch], since_at: datetime) -> AsyncIterator[Sequence[StoredArticle]]:
+        """Yield what these watches fired on."""
+        store, ids = self._ledger.store, [one.id for one in watches]
+        hits = await store.hits_of(ids, since=since_at, limit=MOST_SEARCHED)
+        items = list(dict.fromkeys(item_id for item_id, _, _ in hits))
+        for start in range(0, len(items), SEARCHED_AT_ONCE):
+            yield await store.articles_of(items[start : start + SEARCHED_AT_ONCE])
 
     def _why(self, sight: Sight, stored: StoredArticle) -> Why:
         watching = self._ledger.pipeline.watching

@@ -116,6 +116,12 @@ class Sight:
         guilds = self._holdings.audiences.get(feed_id)
         return guilds is None or self.asker.guild_id in guilds
 
+    @property
+    def heard_feeds(self) -> frozenset[int] | None:
+        """Ids of the feeds that this server hears, resting ones too; None where it hears all."""
+        heard = frozenset(feed.id for feed in self._holdings.feeds if self.hears(feed.id))
+        return None if len(heard) == len(self._holdings.feeds) else heard
+
     def watch(self, name: str) -> Watch:
         """Return the watch of that name.
 

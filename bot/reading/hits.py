@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from bot.reading.spellings import is_parted
 from bot.reading.text import Folded, fold, fold_term, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from bot.model import Actor, Article, FieldName
     from bot.reading.spellings import Spelling
@@ -90,6 +91,14 @@ class Scanner:
         self._heads = [tuple(group) for group in heads.values()]
         self._find_whole = BytesAhoCorasick([b" %b " % key for key in whole]).find_matches_as_indexes
         self._find_heads = BytesAhoCorasick([b" %b" % key for key in heads]).find_matches_as_indexes
+
+    def spellings_of(self, targets: Collection[int]) -> Mapping[int, Sequence[Spelling]]:
+        """Return the spellings by which each of these targets can be found at all: neither struck ones nor bare surnames."""
+        those: dict[int, list[Spelling]] = {target: [] for target in targets}
+        for one in chain.from_iterable((*self._whole, *self._heads)):
+            if one.target in those and not one.struck:
+                those[one.target].append(one)
+        return those
 
     def scan(self, article: Article) -> Found:
         """Return everything that stands in the title and in the text of an article."""

@@ -19,6 +19,7 @@ from bot.reading.hits import Found, Hit, Scanner
 from bot.reading.known_words import ACRONYMS
 from bot.reading.query import is_acronym, parse_query
 from bot.reading.query_tree import ActorTerm, Query, Term, holds_without_hits, leaves_in, quoted, wanted_in
+from bot.reading.sought import Sought, sought_by
 from bot.reading.spellings import Spelling, is_known_word, name_parts, spellings_of_actor, spellings_of_term
 from bot.reading.text import fold_term
 from bot.reading.why import reason_for
@@ -87,6 +88,18 @@ class Matcher:
         matcher = cls(compiled, Scanner(targets.spellings, targets.actors), targets.actors, report_actors=report_actors)
         matcher.faults = tuple(faults)
         return matcher
+
+    def sought(self, watch_id: int) -> Sought:
+        """Return what an article must hold for this watch to be worth trying on it. For the archive's index.
+
+        Raises:
+            KeyError: no watch of that id was compiled.
+        """
+        one = next((one for one in self._compiled if one.watch.id == watch_id), None)
+        if one is None:
+            raise KeyError(watch_id)
+        by_target = self._scanner.spellings_of(frozenset(one.targets.values()))
+        return sought_by(one.query.root, {leaf: by_target[target] for leaf, target in one.targets.items()})
 
     def match(self, article: Article) -> Matches:
         """Return what an article fires, and for each watch that had a hit and did not fire, why."""

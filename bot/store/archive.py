@@ -163,17 +163,6 @@ def articles_of(sql: sqlite3.Connection, item_ids: Sequence[int]) -> tuple[Store
     return tuple(by_id[item_id] for item_id in item_ids if item_id in by_id)
 
 
-def articles_since(
-    sql: sqlite3.Connection, since: datetime, before: int | None, limit: int
-) -> tuple[StoredArticle, ...]:
-    """Return articles that were read, newest first. before: an item id, to go on from."""
-    rows = sql.execute(
-        f"{_ARTICLES} WHERE a.item_id IS NOT NULL AND i.first_seen_at >= ? AND (?2 IS NULL OR i.id < ?2) ORDER BY i.id DESC LIMIT ?",
-        (ms_for(since), before, limit),
-    )
-    return tuple(map(_article_in, rows))
-
-
 def articles_at(sql: sqlite3.Connection, link_hash: bytes) -> tuple[StoredArticle, ...]:
     """Return the articles that stand at a canonical link, those that were read first, newest first."""
     rows = sql.execute(

@@ -24,6 +24,7 @@ from bot.store.codec import (
     unpack,
     value_in,
 )
+from bot.store.index import add_words, drop_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -194,6 +195,7 @@ def _count_story(sql: sqlite3.Connection, story_id: int) -> None:
 
 
 def _keep_article(sql: sqlite3.Connection, item_id: int, article: Article, at: int) -> None:
+    drop_words(sql, item_id)
     sql.execute(
         """INSERT OR REPLACE INTO articles (item_id, title, text, url, source, host, lang, author, published_at, kind, note,
             read_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -212,6 +214,7 @@ def _keep_article(sql: sqlite3.Connection, item_id: int, article: Article, at: i
             at,
         ),
     )
+    add_words(sql, item_id)
 
 
 def _keep_matches(sql: sqlite3.Connection, reading: Reading, at: int) -> None:

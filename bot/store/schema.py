@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bot.errors import StoreError
 from bot.store.connection import settle, store_error_for, uri_for
+from bot.store.index import TABLE as TABLE_OF_WORDS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,6 +60,8 @@ _FIRST: Migration = (
         item_id INTEGER PRIMARY KEY REFERENCES items (id), title TEXT NOT NULL, text BLOB, url TEXT NOT NULL,
         source TEXT NOT NULL, host TEXT NOT NULL, lang TEXT, author TEXT NOT NULL, published_at INTEGER, kind TEXT NOT NULL,
         note TEXT NOT NULL, read_at INTEGER NOT NULL) STRICT""",
+    "CREATE INDEX articles_with_text ON articles (item_id) WHERE text IS NOT NULL",
+    TABLE_OF_WORDS,
     """CREATE TABLE actors (
         id INTEGER PRIMARY KEY, guild_id INTEGER NOT NULL DEFAULT 0, name TEXT NOT NULL, origin TEXT NOT NULL,
         enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, created_by INTEGER NOT NULL DEFAULT 0,

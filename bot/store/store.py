@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
-from bot.store import archive, backlog, channels, declared, outbox, polls, readings, subscriptions
+from bot.store import archive, backlog, channels, declared, index, outbox, polls, readings, subscriptions
 from bot.store import words as word_table
 from bot.store.chat import ChatRows
 from bot.store.connection import connect, finish, run_whole
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Watch,
         WordForm,
     )
+    from bot.reading.sought import Sought
 
 T = TypeVar("T")
 
@@ -359,11 +360,25 @@ class Store:
         """Return these items' articles, in the order asked for; those that are gone are left out."""
         return await self._read(lambda sql: archive.articles_of(sql, item_ids))
 
-    async def articles_since(
-        self, since: datetime, *, before: int | None, limit: int
+    async def search(
+        self,
+        sought: Sought,
+        *,
+        feeds: Collection[int] | None = None,
+        since: datetime,
+        before: int | None = None,
+        limit: int,
     ) -> tuple[archive.StoredArticle, ...]:
-        """Return articles that were read, newest first. before: an item id, to go on from."""
-        return await self._read(lambda sql: archive.articles_since(sql, since, before, limit))
+        """Return articles that hold what is sought, newest first; a Matcher has the last word on them.
+
+        feeds: of these alone. before: an item id, to go on from. Those whose text was deleted with age are not found.
+        """
+
+        def question(sql: sqlite3.Connection) -> tuple[archive.StoredArticle, ...]:
+            ids = index.found(sql, sought, feeds=feeds, since=since, before=before, limit=limit)
+            return archive.articles_of(sql, ids)
+
+        return await self._read(question)
 
     async def articles_at(self, link_hash: bytes) -> tuple[archive.StoredArticle, ...]:
         """Return the articles that stand at a canonical link, those that were read first, newest first."""
