@@ -11,18 +11,18 @@ import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from bot.alerts import alerts_for, heard_in
 from bot.errors import FeedError, FetchError, ParseError
 from bot.feeds.identity import believable
 from bot.feeds.links import host_of
+from bot.means import without_stalling
 from bot.model import Article, Reading
 from bot.reading.choose import choose_text, whole_enough
 from bot.reading.language import language_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from bot.means import Means, Watching
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 PAGE_AGAIN_LIMIT_S = 40.0
 PAGE_AGAIN_S = (10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0, 12 * 3600.0)
 EXTRACTING_S = 0.5
@@ -43,7 +40,6 @@ SLOW = "its host is slow just now"
 QUEUED = "its page is still to be read"
 PAGE_GIVEN_UP_AFTER = timedelta(days=1)
 ARTICLE_CHARS = 200_000
-LONG_CHARS = 20_000
 FINAL_REASONS = frozenset({"robots", "refused", "content_type", "too_large"})
 ADVICE = re.compile(r";[^()]*(?=\.$| \()")  # "…; check the address (HTTP 404)."
 
@@ -144,8 +140,8 @@ class ItemReading:
     async def _commit(self, item: Item, tried: PageTry, *, late: str) -> None:
         read_at = self._means.clock()
         late = late.format(minutes=max(1, round((read_at - since(item)).total_seconds() / 60)))
-        watching = self._means.watching
-        chosen, article, matches = await self._without_stalling(item, tried, read_text, item, tried, watching, read_at)
+        watching, size = self._means.watching, len(item.text) + len(tried.page.text if tried.page else "")
+        chosen, article, matches = await without_stalling(size, read_text, item, tried, watching, read_at)
         if tried.page and chosen.again:  # a consent page, a login, another page: the article may come yet
             tried = replace(tried, failure=chosen.note, again=True)
         tries = item.page_tries + (bool(tried.failure) and tried.wait_s is None)
@@ -157,7 +153,7 @@ class ItemReading:
             told = await self._means.store.told(story.key)
             tell = partial(alerts_for, item=item, article=article, matches=matches, watches=watching.watches)
             tell = partial(tell, story=story, told=told, late=late)
-            alerts, edits = await self._without_stalling(item, tried, tell)
+            alerts, edits = await without_stalling(size, tell)
             await self._means.store.commit_reading(
                 Reading(
                     item=item,
@@ -171,14 +167,6 @@ class ItemReading:
                     page_tries=tries,
                 )
             )
-
-    async def _without_stalling(
-        self, item: Item, tried: PageTry, step: Callable[P, T], *args: P.args, **named: P.kwargs
-    ) -> T:
-        """Return what a pure step gives; long texts are worked on in a thread, so that the event loop goes on meanwhile."""
-        if len(item.text) + len(tried.page.text if tried.page else "") < LONG_CHARS:
-            return step(*args, **named)
-        return await asyncio.to_thread(step, *args, **named)
 
     def _page_next_at(self, item: Item, tried: PageTry, tries: int) -> datetime | None:
         """Return when the page is tried again: with back-off, for a day; None: it is given up or was never wanted."""

@@ -1,9 +1,12 @@
-"""What the stages of the road work with, as one protocol: the pipeline is it, and hands itself to them."""
+"""What the stages of the road work with, as one protocol: the pipeline is it, and hands itself to them; and where long work goes."""
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
 
 PUBLIC_FLOOR_S = 300.0
 PAGE_LIMIT_S = 8.0
+LONG = 20_000
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# One thread: the interpreter runs one at a time anyway, and each more that wants it makes the event loop wait a turn longer.
+_aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +77,13 @@ class Means(Protocol):
     @property
     def chance(self) -> Callable[[], float]:
         """Return what gives a number from 0 to 1, new each time."""
+
+
+async def without_stalling(size: int, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """Return what a pure step gives; one with much to do (size: characters or bytes) goes to a thread, so that the event loop goes on.
+
+    No single call into C of such a step may take long: it would keep the interpreter to itself all the same.
+    """
+    if size < LONG:
+        return step(*args, **named)
+    return await asyncio.get_running_loop().run_in_executor(_aside, partial(step, *args, **named))

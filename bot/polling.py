@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import FeedError, FetchError, ParseError, StoreError
@@ -16,7 +17,7 @@ from bot.feeds.health import Answer, after_document, after_failure, after_unchan
 from bot.feeds.identity import body_hash, items_hash, keys_for, sort_entries
 from bot.feeds.links import host_of
 from bot.feeds.timing import Pace
-from bot.means import PUBLIC_FLOOR_S
+from bot.means import PUBLIC_FLOOR_S, without_stalling
 from bot.model import Article, Poll, Sorted
 from bot.web.fetch import FeedRequest, NotModified
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SURFACED = timedelta(days=1)
+AN_ITEM = 200  # what an entry costs beside its text, in characters of it
+HASHED_BYTES = 50  # as much work as one such character
 
 
 class Polling:
@@ -72,7 +75,7 @@ class Polling:
                 feed=after_unchanged(feed, said, at=at, pace=self._pace(feed), chance=self._means.chance()),
                 polled_at=at,
             )
-        hashes = body_hash(answer.body), items_hash(answer.body)
+        hashes = await without_stalling(len(answer.body) // HASHED_BYTES, hashes_of, answer.body)
         if feed.subscribed_at and (hashes[0] == feed.body_hash or hashes[1] == feed.items_hash):
             unchanged = after_unchanged(
                 feed, said, at=at, pace=self._pace(feed), chance=self._means.chance(), body_hash=hashes[0]
@@ -97,8 +100,10 @@ class Polling:
         return self._means.habits.own_headers.get(feed.url, ()) if feed.origin == "config" else ()
 
     async def _sort(self, feed: Feed, parsed: ParsedFeed, at: datetime) -> Sorted:
-        keys = keys_for(parsed.items)
-        entries = sort_entries(parsed.items, keys, await self._means.store.known(feed.id, keys, now=at))
+        size = sum(len(item.text) for item in parsed.items) + len(parsed.items) * AN_ITEM
+        keys = await without_stalling(size, keys_for, parsed.items)
+        known = await self._means.store.known(feed.id, keys, now=at)
+        entries = await without_stalling(size, sort_entries, parsed.items, keys, known)
         if feed.subscribed_at is None and self._means.habits.baseline:
             entries = replace(entries, new=tuple(replace(entry, to_read=False) for entry in entries.new))
         elif (
@@ -115,11 +120,10 @@ class Polling:
         item = await self._means.store.item(edited.item_id)
         if item is None or not item.baseline:
             return True
-        match = self._means.watching.matcher.match
-        before = match(Article(title=item.title, text=item.text, source=item.feed_name, host=host_of(item.url)))
-        after = match(
-            Article(title=edited.entry.title, text=edited.entry.text, source=item.feed_name, host=host_of(item.url))
-        )
+        match, entry = self._means.watching.matcher.match, edited.entry
+        named = partial(Article, source=item.feed_name, host=host_of(item.url))
+        before = await without_stalling(len(item.text), match, named(title=item.title, text=item.text))
+        after = await without_stalling(len(entry.text), match, named(title=entry.title, text=entry.text))
         return not set(after.fired) <= set(before.fired)
 
     def _failed(self, feed: Feed, error: FeedError, at: datetime) -> Poll:
@@ -141,3 +145,8 @@ class Polling:
         private = self._means.web.may_be_private(feed.url)
         interval_s = feed.interval_s or self._means.habits.interval_s
         return Pace(min_s=interval_s if private else max(interval_s, PUBLIC_FLOOR_S), private=private)
+
+
+def hashes_of(body: bytes) -> tuple[bytes, bytes]:
+    """Return the hash of a document, and of its items alone."""
+    return body_hash(body), items_hash(body)

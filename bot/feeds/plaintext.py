@@ -10,6 +10,8 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser
 
+from bot.reading.marks import with_few_marks
+
 LIMIT_CHARS = 65_536  # of markup, before it is read: hostile markup costs time by its length
 TITLE_CHARS = 1_000
 _TITLE_FROM_TEXT_CHARS = 90
@@ -41,6 +43,10 @@ def text_in(value: str, *, plain: bool = False) -> str:
 
     plain: the feed declares it to be text; angle brackets are then part of it, and only entities are undone.
     """
+    return with_few_marks(_text_of(value, plain=plain))
+
+
+def _text_of(value: str, *, plain: bool) -> str:
     value = visible(value[:LIMIT_CHARS])
     for _ in range(2):  # some feeds escape twice, and mean the markup that appears then
         if plain or not _MARKUP.search(value):

@@ -18,6 +18,7 @@ from lxml import html as lxml_html
 from bot.errors import ParseError
 from bot.model import PageText
 from bot.reading.language import language_of
+from bot.reading.marks import with_few_marks
 from bot.reading.pagemeta import PageMeta, page_meta
 from bot.reading.tail import trim_furniture
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES: Final = 3_000_000
 LIMIT_TAGS: Final = 40_000
+LIMIT_TEXT_CHARS: Final = 200_001  # one more than is read of an article, which is how it is known that there was more
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with the other's
@@ -68,10 +70,10 @@ def page_text(html: bytes | str, *, url: str = "", charset: str | None = None) -
     meta = page_meta(tree)
     _mark_borders(tree)
     trimmed = trim_furniture(_without_headline(list(_paragraphs(_body(tree, url))), meta))
-    text = "\n\n".join(trimmed.paragraphs)
+    text = with_few_marks("\n\n".join(trimmed.paragraphs)[:LIMIT_TEXT_CHARS])
     return PageText(
-        title=meta.title,
-        author=meta.author,
+        title=with_few_marks(meta.title),
+        author=with_few_marks(meta.author),
         published_at=meta.published_at,
         lang=language_of(text or meta.title, meta.lang),
         text=text,

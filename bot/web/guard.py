@@ -25,6 +25,8 @@ AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 SocketFactory = Callable[[AddressInfo], socket.socket]
 
 URL_CHARS = 2_048
+HOST_CHARS = 253  # of a name; turning a longer one into ASCII takes time by its square
+RECEIVED_BYTES = 64 * 1024  # at once: a quarter of a megabyte of one-byte chunks would hold the event loop for 60 ms
 PUBLIC_PORTS = frozenset({80, 443, 8080, 8443})
 
 # An own table: `ipaddress.is_global` changes between patch releases of Python and calls multicast and translated addresses global.
@@ -115,7 +117,7 @@ class AllowList:
     def names(self, url: str) -> bool:
         """Return whether the operator named this URL's host for its port; False also for what is no URL. A name is never resolved."""
         try:
-            parsed = URL(url)
+            parsed = readable_url(url)
         except ValueError:
             return False
         host, port = _plain_host(parsed), parsed.port
@@ -151,7 +153,7 @@ def check_url(url: str, allow: AllowList, *, credentials: bool = True, limit_cha
     if url != url.strip() or _UNSEEN.search(url):
         raise _refused("The address holds spaces or invisible characters; type it again.")
     try:
-        parsed = URL(url)
+        parsed = readable_url(url)
         port = parsed.port
     except ValueError:
         raise _refused("The address cannot be read; it must look like https://host/path.") from None
@@ -167,6 +169,18 @@ def check_url(url: str, allow: AllowList, *, credentials: bool = True, limit_cha
             f"Port {port} of {host} is not fetched; only 80, 443, 8080 and 8443 are, or what allow_private lists."
         )
     return parsed
+
+
+def readable_url(url: str) -> URL:
+    """Return the URL as the client reads it, in a time that its writer cannot choose.
+
+    Raises:
+        ValueError: it cannot be read, or its host is longer than any name.
+    """
+    authority = re.split(r"[/?#\\]", url.partition("//")[2], maxsplit=1)[0]
+    if len(authority.rpartition("@")[2]) > HOST_CHARS + len(":65535"):
+        raise ValueError("the host is too long")
+    return URL(url)
 
 
 def refusal(address: str) -> str | None:
@@ -194,7 +208,7 @@ def public_sockets(allow: AllowList) -> SocketFactory:
         why = refusal(_behind_nat64(address, allow))
         if why:
             raise RefusedAddressError(why)
-        return socket.socket(info[0], info[1], info[2])
+        return _socket(info)
 
     return factory
 
@@ -208,7 +222,7 @@ def private_sockets(allow: AllowList) -> SocketFactory:
         why = refusal(meant)
         if why and not _opened(ip_address(meant), port, allow):
             raise RefusedAddressError(why)
-        return socket.socket(info[0], info[1], info[2])
+        return _socket(info)
 
     return factory
 
@@ -221,6 +235,12 @@ def asking(url: URL) -> Iterator[None]:
         yield
     finally:
         _asked_host.reset(token)
+
+
+def _socket(info: AddressInfo) -> socket.socket:
+    opened = socket.socket(info[0], info[1], info[2])
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)
+    return opened
 
 
 def _opened(address: Address, port: int, allow: AllowList) -> bool:

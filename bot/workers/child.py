@@ -21,6 +21,7 @@ from typing import BinaryIO
 _LENGTH = struct.Struct("!Q")
 _PR_SET_PDEATHSIG = 1
 _OOM_FIRST = "500"
+_LIMIT_ANSWER_BYTES = 24 << 20  # as in messages.py, which this process must not load
 
 
 def main(parent_pid: int, memory_mb: int, modules: list[str]) -> None:
@@ -83,6 +84,8 @@ def _write(answers: BinaryIO, answer: tuple[str, object]) -> None:
         message = pickle.dumps(("memory", None))
     except Exception as error:  # noqa: BLE001 - a value that cannot be sent is this job's failure, not the process's
         message = pickle.dumps(("error", f"{type(error).__name__}: {error}"[:500]))
+    if len(message) > _LIMIT_ANSWER_BYTES:
+        message = pickle.dumps(("large", None))
     answers.write(_LENGTH.pack(len(message)))
     answers.write(message)
     answers.flush()

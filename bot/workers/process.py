@@ -1,37 +1,28 @@
 """One child process that does one job at a time and can be killed in the middle of it.
 
 The only place that starts, kills and replaces processes. A child is the loop's own child, with pipes for its two ends: no server
-between them, no threads, no shared locks that a killed process could hold. What comes back is read as plain values only.
+between them, no threads, no shared locks that a killed process could hold. What comes back is read by messages.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import pickle
 import signal
-import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 
 from bot.errors import ParseError
+from bot.workers.messages import receive_answer, send_message
 
 _CHILD = Path(__file__).with_name("child.py")
-_LENGTH = struct.Struct("!Q")
 _START_TIMEOUT_S = 60.0
 _BUFFER_BYTES = 1 << 20
-_LIMIT_ANSWER_BYTES = 1 << 28
 # A child reads what strangers wrote: it is told nothing of the environment (a token!) but what Python needs to run.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TZ", "TMPDIR", "PYTHONHOME", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE")
-_VALUE_TYPES = {
-    ("datetime", "datetime"),
-    ("datetime", "timezone"),
-    ("datetime", "timedelta"),
-    ("builtins", "frozenset"),
-}
 
 
 class WorkerProcess:
@@ -100,8 +91,8 @@ class WorkerProcess:
             child = self._child if self.pid is not None and self._child is not None else await self._start()
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    await _send(child, message)
-                    answer = await _receive(child)
+                    await send_message(child, message)
+                    answer = await receive_answer(child)
             except TimeoutError:
                 raise ParseError(
                     f"This took longer than {self._timeout_s:g} s to read and was given up.", reason="timeout"
@@ -131,7 +122,7 @@ class WorkerProcess:
         self._refuse_when_closed()
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
-                await _receive(child)
+                await receive_answer(child)
         except TimeoutError:
             raise EOFError from None
         return child
@@ -152,17 +143,6 @@ class WorkerProcess:
         await child.wait()
 
 
-class _PlainValues(pickle.Unpickler):
-    """Reads the values of the model and nothing that could act: the sender reads hostile documents."""
-
-    def find_class(self, module: str, name: str) -> object:
-        """Return the class of that name, if it is one of the model's or the error tree's."""
-        ours = module == "bot.errors" or module.startswith("bot.model.")
-        if "." not in name and (ours or (module, name) in _VALUE_TYPES):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
-
-
 def _environment() -> dict[str, str]:
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return passed_on | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path), "PYTHONUTF8": "1"}
@@ -174,30 +154,14 @@ def _kill(child: Process) -> None:
             os.kill(child.pid, signal.SIGKILL)
 
 
-async def _send(child: Process, message: bytes) -> None:
-    if child.stdin is None:
-        raise EOFError
-    child.stdin.write(_LENGTH.pack(len(message)))
-    child.stdin.write(message)
-    await child.stdin.drain()
-
-
-async def _receive(child: Process) -> tuple[str, object]:
-    if child.stdout is None:
-        raise EOFError
-    (length,) = _LENGTH.unpack(await child.stdout.readexactly(_LENGTH.size))
-    if length > _LIMIT_ANSWER_BYTES:
-        raise EOFError
-    kind, value = _PlainValues(io.BytesIO(await child.stdout.readexactly(length))).load()
-    return str(kind), value
-
-
 def _value_of(answer: tuple[str, object]) -> object:
     kind, value = answer
     if kind == "value":
         return value
     if isinstance(value, Exception):
         raise value
+    if kind == "large":
+        raise ParseError("This holds more than can be read and was given up.", reason="too_large")
     if kind == "memory":
         raise ParseError("This takes more memory to read than it may have and was given up.", reason="memory")
     raise ParseError(f"This could not be read: {value}", reason="worker")
