@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from bot.app import open_engine
 from bot.config import config_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from bot.app import Engine
     from bot.config import Config
@@ -153,11 +154,11 @@ async def is_done(engine: Engine, feeds: int) -> bool:
     return len(asked) >= feeds and not counts.to_read and not counts.owed
 
 
-async def until(condition: object, limit_s: float) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], limit_s: float) -> None:
     """Wait until the condition holds, or that long."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit_s):
-            while not await condition():  # type: ignore[operator]  # an async function
+            while not await condition():  # noqa: ASYNC110  # the store tells nobody of changes
                 await asyncio.sleep(0.25)
 
 
@@ -201,9 +202,10 @@ def _status_mib(key: str) -> float:
 async def serve_cases(robots: bytes) -> None:
     """Serve all cases on loopback until killed; print the port."""
     calm = rss(*(item(n, f"Sanctions of day {n}.") for n in range(3)))
-    server = await asyncio.start_server(lambda r, w: host.serve(r, w), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
     host = Host(origin=f"http://127.0.0.1:{port}", calm=calm, robots=robots)
+    server = await asyncio.start_server(host.serve, sock=listening)
     print(port, flush=True)
     await server.serve_forever()
 
@@ -211,10 +213,11 @@ async def serve_cases(robots: bytes) -> None:
 def run_apart(name: str) -> Row:
     """Run one case in a process of its own, its server in another."""
     me = [sys.executable, "-m", "benchmarks.hostile"]
-    with subprocess.Popen([*me, "--serve", name], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([*me, "--serve", name], stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  # ourselves
         try:
             port = server.stdout.readline().strip() if server.stdout else ""
-            done = subprocess.run([*me, "--case", name, "--port", port], stdout=subprocess.PIPE, text=True, check=True)
+            case = [*me, "--case", name, "--port", port]
+            done = subprocess.run(case, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603  # ourselves
         finally:
             server.kill()
     return Row(**json.loads(done.stdout.splitlines()[-1]))
