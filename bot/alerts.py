@@ -7,22 +7,28 @@ The rules, in order, for each channel that a fired watch belongs to:
    the article's own alerts are edited where their cards would now say something else.
 4. Another report of the story: a watch or actor that is new to the channel alerts anew, as a reply; otherwise the first alert
    is edited to name the further source.
+5. Nothing old: a watch that the channel was not told of stays silent about an item that was there before the watch, or its
+   server's subscription, came into force, and about one that any earlier wording had fired it with.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bot.cards import card_for
-from bot.model import Alert, AlertEdit, Matches
+from bot.model import Alert, AlertEdit, Hearing, Matches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bot.model import Article, Item, Match, Story, ToldAlert, Watch
 
 Place = tuple[int, int]
+
+NOT_ASKED_FOR = Hearing()
+NONE_HEARD: Mapping[tuple[int, int], Hearing] = MappingProxyType({})
 
 
 def alerts_for(
@@ -34,14 +40,27 @@ def alerts_for(
     story: Story,
     told: Sequence[ToldAlert],
     late: str = "",
+    fired_before: Collection[int] = (),
+    hearings: Mapping[tuple[int, int], Hearing] = NONE_HEARD,
 ) -> tuple[tuple[Alert, ...], tuple[AlertEdit, ...]]:
     """Return the alerts and edits that are owed because of this reading.
 
     watches: all that could fire, of any channel. told: every alert of this story so far, in any channel. late: said on what is new.
+    fired_before: watches that an earlier wording of the item fired. hearings: how servers hear what they asked for, by feed and server.
     """
     alerts: list[Alert] = []
     edits: list[AlertEdit] = []
-    fired = [watch for watch in watches if watch.id in set(matches.fired)]
+    ids = set(matches.fired)
+    knowing = {(alert.channel_id, alert.thread_id, key) for alert in told for key in alert.told}
+    fired = [
+        watch
+        for watch in watches
+        if watch.id in ids
+        and (
+            (watch.channel_id, watch.thread_id, f"watch:{watch.id}") in knowing
+            or not (watch.id in fired_before or is_old_for(watch, item, hearings))
+        )
+    ]
     for place in dict.fromkeys((watch.channel_id, watch.thread_id) for watch in fired):
         here = [watch for watch in fired if (watch.channel_id, watch.thread_id) == place]
         before = [alert for alert in told if (alert.channel_id, alert.thread_id) == place]
@@ -55,6 +74,13 @@ def alerts_for(
         elif before and not fresh:
             edits += telling.edits_of_first(before[0])
     return tuple(alerts), tuple(edits)
+
+
+def is_old_for(watch: Watch, item: Item, hearings: Mapping[tuple[int, int], Hearing]) -> bool:
+    """Return whether an item was there, as it is, before a watch or its server's subscription came into force."""
+    hearing = hearings.get((item.feed_id, watch.home_id), NOT_ASKED_FOR)
+    starts = [at for at in (watch.since_at, hearing.since_at) if at is not None]
+    return bool(starts) and max(item.first_seen_at, item.edited_at or item.first_seen_at) < max(starts)
 
 
 def heard_in(

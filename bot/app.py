@@ -220,7 +220,8 @@ async def watching_for(store: Store, workers: Workers, languages: Sequence[str])
     matcher = await asyncio.to_thread(Matcher.compile, watches, actors, forms=forms)
     for watch, error in matcher.faults:
         log.warning("event=watch_fault watch=%r reason=%r", watch.name, str(error))
-    return Watching(watches=watches, matcher=matcher, audiences=await store.chat.audiences())
+    audiences, hearings = await store.chat.audiences(), await store.chat.hearings()
+    return Watching(watches=watches, matcher=matcher, audiences=audiences, hearings=hearings)
 
 
 async def word_forms_for(

@@ -118,7 +118,7 @@ class FeedDesk:
         feed = await self._own(asker, name)
         if feed.enabled is on:
             raise UserError(f"{feed.name} {'is not paused' if on else 'is paused already'}: nothing to do.")
-        await self._ledger.store.chat.switch_feed(asker.guild_id, feed.feed.id, on=on)
+        await self._ledger.store.chat.switch_feed(asker.guild_id, feed.feed.id, on=on, now=self._ledger.clock())
         return await self._after(asker, feed)
 
     async def release(self, asker: Asker, name: str) -> SeenFeed:

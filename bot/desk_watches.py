@@ -116,7 +116,7 @@ class WatchDesk:
             feeds=feeds_named(sight, draft.feeds) if draft.feeds else watch.feeds,
         )
         view = await self._view(sight, changed)
-        await self._ledger.store.chat.edit_watch(changed)
+        await self._ledger.store.chat.edit_watch(changed, now=self._ledger.clock())
         await self._ledger.changed()
         return view
 
@@ -129,7 +129,7 @@ class WatchDesk:
         _, watch = await self._own(asker, name)
         if watch.enabled is on:
             raise UserError(f"{watch.name} {'is not paused' if on else 'is paused already'}: nothing to do.")
-        await self._ledger.store.chat.edit_watch(replace(watch, enabled=on))
+        await self._ledger.store.chat.edit_watch(replace(watch, enabled=on), now=self._ledger.clock())
         await self._ledger.changed()
         return replace(watch, enabled=on)
 

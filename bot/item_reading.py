@@ -145,6 +145,7 @@ class ItemReading:
         if tried.page and chosen.again:  # a consent page, a login, another page: the article may come yet
             tried = replace(tried, failure=chosen.note, again=True)
         tries = item.page_tries + (bool(tried.failure) and tried.wait_s is None)
+        fired_before = await self._fired_before(item, watching)
         async with self._placing:  # stories are placed one item at a time, from here to the commit
             # Each report is a story of its own where a desk wants it so: nothing but the link says that two are one.
             story = await self._means.store.story_for(
@@ -152,7 +153,9 @@ class ItemReading:
             )
             told = await self._means.store.told(story.key)
             tell = partial(alerts_for, item=item, article=article, matches=matches, watches=watching.watches)
-            tell = partial(tell, story=story, told=told, late=late)
+            tell = partial(
+                tell, story=story, told=told, late=late, fired_before=fired_before, hearings=watching.hearings
+            )
             alerts, edits = await without_stalling(size, tell)
             await self._means.store.commit_reading(
                 Reading(
@@ -165,8 +168,17 @@ class ItemReading:
                     edits=edits,
                     page_next_at=self._page_next_at(item, tried, tries),
                     page_tries=tries,
+                    fired_before=fired_before,
                 )
             )
+
+    async def _fired_before(self, item: Item, watching: Watching) -> frozenset[int]:
+        """Return the watches, as they stand now, that an earlier wording of an item fired."""
+        fired = set(item.fired_before)
+        for one in await self._means.store.articles_of([item.id]) if item.readings else ():
+            found = await without_stalling(len(one.article.text), watching.matcher.match, one.article)
+            fired.update(heard_in(found, watching.watches, item.feed_id, watching.audiences).fired)
+        return frozenset(fired)
 
     def _page_next_at(self, item: Item, tried: PageTry, tries: int) -> datetime | None:
         """Return when the page is tried again: with back-off, for a day; None: it is given up or was never wanted."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from bot.model import Watch
+    from bot.model import Hearing, Watch
     from bot.reading.matcher import Matcher
     from bot.store import Store
     from bot.web.fetch import Web
@@ -50,11 +50,12 @@ class Habits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """What is watched, swapped whole when it changes: the watches, the matcher compiled from them, who hears which feed."""
+    """What is watched, swapped whole when it changes: the watches, the matcher compiled from them, who hears which feed, and how."""
 
     watches: Sequence[Watch]
     matcher: Matcher
     audiences: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    hearings: Mapping[tuple[int, int], Hearing] = field(default_factory=dict)
 
 
 class Means(Protocol):

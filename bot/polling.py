@@ -112,19 +112,22 @@ class Polling:
             old_at = feed.subscribed_at - SURFACED
             new = [replace(one, to_read=not (one.entry.published_at or at) < old_at) for one in entries.new]
             entries = replace(entries, new=tuple(new))
-        edited = [replace(one, to_read=await self._says_something_new(one)) for one in entries.edited]
+        resting = feed.subscribed_at is None and self._means.habits.baseline  # edited while nobody listened
+        edited = [await self._judged(one, resting=resting) for one in entries.edited]
         return replace(entries, edited=tuple(edited))
 
-    async def _says_something_new(self, edited: EditedItem) -> bool:
-        """Return whether an edit may alert: always, but what stood there when the feed was subscribed must fire what it did not."""
+    async def _judged(self, edited: EditedItem, *, resting: bool) -> EditedItem:
+        """Return an edit with whether it may alert: what stood there when the feed was subscribed must fire what it did not."""
         item = await self._means.store.item(edited.item_id)
         if item is None or not item.baseline:
-            return True
+            return replace(edited, to_read=not resting)
         match, entry = self._means.watching.matcher.match, edited.entry
         named = partial(Article, source=item.feed_name, host=host_of(item.url))
         before = await without_stalling(len(item.text), match, named(title=item.title, text=item.text))
         after = await without_stalling(len(entry.text), match, named(title=entry.title, text=entry.text))
-        return not set(after.fired) <= set(before.fired)
+        fired_before = item.fired_before | set(before.fired)
+        to_read = not resting and not fired_before.issuperset(after.fired)
+        return replace(edited, to_read=to_read, fired_before=fired_before)
 
     def _failed(self, feed: Feed, error: FeedError, at: datetime) -> Poll:
         wait_s = asked_wait_s(error)

@@ -326,7 +326,7 @@ class Chat:
         here = {guild.id for guild in guilds}
         for gone in (known - here) if all_of_them else ():
             await self.store.chat.leave_guild(gone, now=self._clock())
-        back = [await self.store.chat.rejoin_guild(guild) for guild in here]
+        back = [await self.store.chat.rejoin_guild(guild, now=self._clock()) for guild in here]
         await self.store.keep_note("guilds", json.dumps(sorted(here if all_of_them else known | here)))
         await self._learn_homes(guilds)
         if any(back) or (all_of_them and known - here):

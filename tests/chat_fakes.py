@@ -147,7 +147,8 @@ async def open_chat(
             async def refresh() -> None:
                 on = await store.watches()
                 matcher = Matcher.compile(on, await store.actors(), forms={})
-                pipeline.watching = Watching(watches=on, matcher=matcher, audiences=await store.chat.audiences())
+                audiences, hearings = await store.chat.audiences(), await store.chat.hearings()
+                pipeline.watching = Watching(watches=on, matcher=matcher, audiences=audiences, hearings=hearings)
 
             await refresh()
             desk = Desk(store, pipeline=pipeline, clock=clock, refresh=refresh)

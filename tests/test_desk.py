@@ -160,11 +160,11 @@ async def test_an_address_is_polled_once_for_all_servers_and_as_often_as_the_mos
     (feed,) = await store.feeds()
     assert feed.interval_s == 600
     assert feed.name not in {"Mine", "Theirs"}, "no server reads another's name on its cards"
-    await store.chat.switch_feed(TWO, 1, on=False)
+    await store.chat.switch_feed(TWO, 1, on=False, now=NOW)
     (feed,) = await store.feeds()
     assert (feed.interval_s, feed.name) == (900, "Mine")
     assert await store.chat.audiences() == {1: frozenset({ONE})}
-    await store.chat.switch_feed(ONE, 1, on=False)
+    await store.chat.switch_feed(ONE, 1, on=False, now=NOW)
     assert await store.due_feeds(NOW) == ()
 
 
@@ -204,14 +204,14 @@ async def test_what_a_server_had_rests_when_the_bot_is_removed_and_goes_in_time(
     assert await store.watches() == ()
     assert await store.due_feeds(NOW) == ()
     assert await store.chat.forget_guilds(left_before=NOW) == 0
-    assert await store.chat.rejoin_guild(ONE)
+    assert await store.chat.rejoin_guild(ONE, now=NOW)
     assert len(await store.watches()) == 1
     assert len(await store.due_feeds(NOW)) == 1
     await store.chat.leave_guild(ONE, now=NOW)
     assert await store.chat.forget_guilds(left_before=NOW + timedelta(days=30)) == 1
     holdings = await store.chat.holdings()
     assert (holdings.watches, holdings.actors, holdings.subscriptions) == ((), (), ())
-    assert not await store.chat.rejoin_guild(ONE)
+    assert not await store.chat.rejoin_guild(ONE, now=NOW)
 
 
 async def test_chat_changes_no_row_of_another_server_or_of_the_file(store: Store) -> None:
@@ -222,7 +222,7 @@ async def test_chat_changes_no_row_of_another_server_or_of_the_file(store: Store
     await store.chat.remove_watch(0, 1)
     await store.chat.remove_actor(ONE, 1)
     await store.chat.edit_actor(Actor(id=1, guild_id=ONE, name="Stolen"))
-    await store.chat.edit_watch(Watch(id=mine, guild_id=TWO, name="Stolen", query="y"))
+    await store.chat.edit_watch(Watch(id=mine, guild_id=TWO, name="Stolen", query="y"), now=NOW)
     assert {one.name for one in await store.watches()} == {"Declared", "Mine"}
     assert [one.name for one in await store.actors()] == ["Anna Orlova"]
     assert (await store.actors())[0].aliases == ANNA.aliases

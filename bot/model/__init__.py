@@ -48,6 +48,7 @@ from bot.model.feeds import (
 from bot.model.watching import (
     Actor,
     Alias,
+    Hearing,
     Origin,
     Rule,
     Watch,
@@ -72,6 +73,7 @@ __all__ = [
     "FeedItem",
     "FeedState",
     "FieldName",
+    "Hearing",
     "Item",
     "ItemKeys",
     "Known",

@@ -136,6 +136,7 @@ class Reading:
     """The outcome of one reading of one item, as it is committed together with what is owed because of it.
 
     page_next_at: when its page is to be tried again; None: it is not owed (any more). page_tries: how often it was tried so far.
+    fired_before: ids of watches that any wording before this one fired.
     """
 
     item: Item
@@ -147,3 +148,4 @@ class Reading:
     edits: tuple[AlertEdit, ...] = ()
     page_next_at: datetime | None = None
     page_tries: int = 0
+    fired_before: frozenset[int] = frozenset()

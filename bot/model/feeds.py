@@ -153,7 +153,8 @@ class Item:
 
     url: where the article stands. readings: how often it was read; 0: it is still to be read. page_tries: of its page, so far.
     feed_url: the configured address, which decides whether its pages may be private. baseline: it stood in the feed when that was
-    subscribed, and was never read. edited_at: when its feed's last edit of it was taken in.
+    subscribed, and was never read. edited_at: when its feed's last edit of it was taken in. fired_before: ids of watches that an earlier
+    wording of it fired.
     """
 
     id: int
@@ -173,6 +174,7 @@ class Item:
     page_tries: int = 0
     baseline: bool = False
     edited_at: datetime | None = None
+    fired_before: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,12 +213,16 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedItem:
-    """A known entry whose title or text changed. to_read: False where nobody is to be told of it (it is old, and says nothing new)."""
+    """A known entry whose title or text changed. to_read: False where nobody is to be told of it (it is old, and says nothing new).
+
+    fired_before: ids of watches that the wording fired which it had when its feed was subscribed.
+    """
 
     item_id: int
     entry: FeedItem
     keys: ItemKeys
     to_read: bool = True
+    fired_before: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

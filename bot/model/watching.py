@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Origin = Literal["config", "chat"]
@@ -39,6 +40,7 @@ class Watch:
     """What a desk wants to hear of, and where. channel_id 0 is the terminal; thread_id 0 is no thread; mention 0 pings nobody.
 
     feeds: the only ones it listens to; none: all that its server hears. home_id: the server that its channel is in, 0 while unknown.
+    since_at: when it was added or last resumed; None: it always was there.
     """
 
     id: int = 0
@@ -52,6 +54,15 @@ class Watch:
     enabled: bool = True
     feeds: tuple[int, ...] = ()
     home_id: int = 0
+    since_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """How a server hears a feed that it asked for: under which name ("": the feed's own), and since when."""
+
+    name: str = ""
+    since_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from bot.model import Actor, Feed, Watch
+    from bot.model import Actor, Feed, Hearing, Watch
     from bot.store.subscriptions import Subscription
 
     class Runs(Protocol):
@@ -60,6 +60,10 @@ class ChatRows:
         """Return which servers hear a feed, by feed, for each feed that not all hear; 0 stands for watches without a known server."""
         return await self._read(subscriptions.audiences_in)
 
+    async def hearings(self) -> Mapping[tuple[int, int], Hearing]:
+        """Return how servers hear the feeds that they asked for, by feed and server."""
+        return await self._read(subscriptions.hearings_in)
+
     # --- feeds --------------------------------------------------------------------------------------------------------
 
     async def add_feed(self, guild_id: int, url: str, *, by: int, now: datetime) -> tuple[int, bool]:
@@ -76,9 +80,9 @@ class ChatRows:
         """Change what is given of a server's feed; the shortest interval that any of its servers asks for holds."""
         await self._write(lambda sql: subscriptions.edit_feed(sql, guild_id, feed_id, name, interval_s))
 
-    async def switch_feed(self, guild_id: int, feed_id: int, *, on: bool) -> None:
+    async def switch_feed(self, guild_id: int, feed_id: int, *, on: bool, now: datetime) -> None:
         """Pause or resume a server's feed. What appeared while nobody listened stays silent."""
-        await self._write(lambda sql: subscriptions.switch_feed(sql, guild_id, feed_id, on=on))
+        await self._write(lambda sql: subscriptions.switch_feed(sql, guild_id, feed_id, on=on, now=now))
 
     async def remove_feed(self, guild_id: int, feed_id: int) -> None:
         """End a server's subscription; the feed rests once nobody listens, and goes where it never was read."""
@@ -98,13 +102,13 @@ class ChatRows:
         """
         return await self._write(lambda sql: _add_watch(sql, watch, by, now))
 
-    async def edit_watch(self, watch: Watch) -> None:
-        """Make a watch, known by its id, what is given.
+    async def edit_watch(self, watch: Watch, *, now: datetime) -> None:
+        """Make a watch, known by its id, what is given; where it was paused and is not any more, nothing before now is told.
 
         Raises:
             UserError: the server has another one of that name.
         """
-        await self._write(lambda sql: _edit_watch(sql, watch))
+        await self._write(lambda sql: _edit_watch(sql, watch, now))
 
     async def remove_watch(self, guild_id: int, watch_id: int) -> None:
         """Remove a watch; what it raised stays."""
@@ -142,9 +146,9 @@ class ChatRows:
         """Let all that a server has rest: the bot was removed from it."""
         await self._write(lambda sql: subscriptions.leave_guild(sql, guild_id, now))
 
-    async def rejoin_guild(self, guild_id: int) -> bool:
+    async def rejoin_guild(self, guild_id: int, *, now: datetime) -> bool:
         """Let a server's things go on; return whether they rested. What appeared meanwhile stays silent."""
-        return await self._write(lambda sql: subscriptions.rejoin_guild(sql, guild_id))
+        return await self._write(lambda sql: subscriptions.rejoin_guild(sql, guild_id, now))
 
     async def forget_guilds(self, *, left_before: datetime) -> int:
         """Delete the watches, actors and subscriptions of servers left before then; return of how many servers."""
@@ -164,8 +168,8 @@ def _holdings(sql: sqlite3.Connection) -> Holdings:
 def _add_watch(sql: sqlite3.Connection, watch: Watch, by: int, now: datetime) -> int:
     _refuse_taken(sql, "watches", "watch", watch.guild_id, watch.name)
     ((watch_id,),) = sql.execute(
-        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, added_at, created_by)
-        VALUES (?, ?, ?, ?, ?, ?, 'chat', ?, ?) RETURNING id""",
+        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, added_at, since_at, created_by)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'chat', ?7, ?7, ?8) RETURNING id""",
         (
             watch.guild_id,
             text_for(watch.name),
@@ -181,10 +185,11 @@ def _add_watch(sql: sqlite3.Connection, watch: Watch, by: int, now: datetime) ->
     return int(watch_id)
 
 
-def _edit_watch(sql: sqlite3.Connection, watch: Watch) -> None:
+def _edit_watch(sql: sqlite3.Connection, watch: Watch, now: datetime) -> None:
     _refuse_taken(sql, "watches", "watch", watch.guild_id, watch.name, watch.id)
     changed = sql.execute(
-        f"""UPDATE watches SET name = ?, query = ?, channel_id = ?, thread_id = ?, mention = ?, enabled = ?
+        f"""UPDATE watches SET name = ?, query = ?, channel_id = ?, thread_id = ?, mention = ?,
+            since_at = CASE WHEN ? AND NOT enabled THEN ? ELSE since_at END, enabled = ?
         WHERE id = ? AND {_OURS}""",  # noqa: S608  # a constant
         (
             text_for(watch.name),
@@ -192,6 +197,8 @@ def _edit_watch(sql: sqlite3.Connection, watch: Watch) -> None:
             watch.channel_id,
             watch.thread_id,
             watch.mention,
+            watch.enabled,
+            ms_for(now),
             watch.enabled,
             watch.id,
             watch.guild_id,

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from bot.model import Actor, Alias, Feed, FeedHealth, FeedHints, Watch
-from bot.store.codec import host_for, ms_for, opt_time_in, text_for, value_in
+from bot.store.codec import host_for, ms_for, opt_time_in, text_for, time_in, value_in
 
 if TYPE_CHECKING:
     import sqlite3
@@ -92,11 +92,12 @@ def _declare_actors(sql: sqlite3.Connection, actors: Sequence[Actor], at: int) -
 def _declare_watches(sql: sqlite3.Connection, watches: Sequence[Watch], at: int) -> None:
     _rest_unnamed(sql, "watches", ((watch.guild_id, watch.name) for watch in watches))
     sql.executemany(
-        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, enabled, added_at)
-        VALUES (?, ?, ?, ?, ?, ?, 'config', ?, ?)
+        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, enabled, added_at, since_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'config', ?7, ?8, ?8)
         ON CONFLICT (guild_id, name) DO UPDATE SET query = excluded.query, channel_id = excluded.channel_id,
             thread_id = excluded.thread_id, mention = excluded.mention, enabled = excluded.enabled,
-            home_id = CASE WHEN channel_id = excluded.channel_id THEN home_id ELSE 0 END
+            home_id = CASE WHEN channel_id = excluded.channel_id THEN home_id ELSE 0 END,
+            since_at = CASE WHEN enabled THEN since_at ELSE excluded.since_at END
         WHERE origin = 'config'""",
         [
             (one.guild_id, one.name, one.query, one.channel_id, one.thread_id, one.mention, one.enabled, at)
@@ -124,7 +125,7 @@ def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch
     Those of a server that the bot was removed from rest with it.
     """
     rows = sql.execute(
-        """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id,
+        """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at,
             (SELECT json_group_array(feed_id) FROM watch_feeds WHERE watch_id = id)
         FROM watches WHERE (enabled OR ?) AND guild_id NOT IN (SELECT guild_id FROM guilds_left) ORDER BY id""",
         (resting,),
@@ -142,8 +143,9 @@ def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch
             enabled=bool(enabled),
             feeds=tuple(json.loads(feeds)),
             home_id=guild_id or home_id,
+            since_at=time_in(since_at),
         )
-        for id_, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, feeds in rows
+        for id_, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at, feeds in rows
     )
 
 

@@ -203,7 +203,7 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
         """UPDATE items SET link_hash = ?, title_hash = ?, content_hash = ?, url = ?, title = ?, author = ?,
             published_at = COALESCE(?, published_at), updated_at = ?,
             edits = CASE WHEN edited_at >= ? THEN edits + 1 ELSE 1 END, edited_at = ?,
-            state = CASE WHEN ? AND state <> 'held' THEN 'to_read' ELSE state END,
+            state = CASE WHEN ? AND state <> 'held' THEN 'to_read' ELSE state END, fired_before = COALESCE(?, fired_before),
             page_tries = 0, page_next_at = NULL
         WHERE id = ? AND feed_id = ? AND content_hash <> ?""",
         (
@@ -218,6 +218,7 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
             at - _EDITS_COUNT_MS,
             at,
             edited.to_read,
+            json.dumps(sorted(edited.fired_before)) if edited.fired_before else None,
             edited.item_id,
             feed_id,
             keys.content_hash,

@@ -34,7 +34,7 @@ _SAME_LINK_DAYS = 14
 
 _ITEMS = """SELECT i.id, i.feed_id, f.name, i.key, i.link_hash, i.url, i.title, i.author, i.published_at, i.first_seen_at, b.text,
         COALESCE(a.lang, f.language), f.url, i.readings, i.page_tries, i.state = 'baseline',
-        i.edited_at
+        i.edited_at, i.fired_before
     FROM items i JOIN feeds f ON f.id = i.feed_id LEFT JOIN item_bodies b ON b.item_id = i.id
     LEFT JOIN articles a ON a.item_id = i.id"""
 # A twin has the same link, and the same title; or it is of another feed, where the link names one article in both feeds. Under a
@@ -155,11 +155,12 @@ def commit_reading(sql: sqlite3.Connection, reading: Reading, voice: str) -> Non
     story_id = _join_story(sql, reading)
     still_so = (row[0], unpack(row[1])) == (item.title, item.text)
     sql.execute(
-        """UPDATE items SET story_id = ?, readings = MAX(readings, ?), state = CASE WHEN ? THEN 'read' ELSE state END,
+        """UPDATE items SET story_id = ?, fired_before = ?, readings = MAX(readings, ?), state = CASE WHEN ? THEN 'read' ELSE state END,
             page_tries = CASE WHEN ? THEN ? ELSE page_tries END, page_next_at = CASE WHEN ? THEN ? ELSE page_next_at END
         WHERE id = ?""",
         (
             story_id,
+            json.dumps(sorted(reading.fired_before)),
             item.readings + 1,
             still_so,
             still_so,
@@ -254,4 +255,5 @@ def _item_in(row: Any) -> Item:  # noqa: ANN401  # a row of _ITEMS
         page_tries=row[14],
         baseline=bool(row[15]),
         edited_at=opt_time_in(row[16]),
+        fired_before=frozenset(json.loads(row[17])),
     )

@@ -40,12 +40,14 @@ _FIRST: Migration = (
         id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, title TEXT NOT NULL, first_item_id INTEGER NOT NULL,
         first_seen_at INTEGER NOT NULL, last_item_at INTEGER NOT NULL, item_count INTEGER NOT NULL DEFAULT 0) STRICT""",
     # state: baseline (stood there when the feed was subscribed), held (came in a flood of old items), to_read, read
+    # fired_before: ids of the watches that an earlier wording fired
     """CREATE TABLE items (
         id INTEGER PRIMARY KEY, feed_id INTEGER NOT NULL REFERENCES feeds (id), key BLOB NOT NULL, link_hash BLOB,
         title_hash BLOB, content_hash BLOB NOT NULL, guid TEXT NOT NULL, url TEXT NOT NULL, title TEXT NOT NULL,
         author TEXT NOT NULL, published_at INTEGER, updated_at INTEGER, first_seen_at INTEGER NOT NULL,
         edits INTEGER NOT NULL DEFAULT 0, edited_at INTEGER, state TEXT NOT NULL, readings INTEGER NOT NULL DEFAULT 0,
-        page_tries INTEGER NOT NULL DEFAULT 0, page_next_at INTEGER, story_id INTEGER REFERENCES stories (id)) STRICT""",
+        page_tries INTEGER NOT NULL DEFAULT 0, page_next_at INTEGER, story_id INTEGER REFERENCES stories (id),
+        fired_before TEXT NOT NULL DEFAULT '[]') STRICT""",
     "CREATE INDEX items_link ON items (link_hash) WHERE link_hash IS NOT NULL",
     "CREATE INDEX items_to_read ON items (id) WHERE state = 'to_read'",
     "CREATE INDEX items_held ON items (feed_id) WHERE state = 'held'",
@@ -72,11 +74,12 @@ _FIRST: Migration = (
         position INTEGER NOT NULL, origin TEXT NOT NULL, struck INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (actor_id, text, rule, lang)) STRICT, WITHOUT ROWID""",
     # An id is never used twice: what a channel was told of is kept by it. home_id: the server that the channel is in, 0 while unknown.
+    # since_at, here and in subscriptions: added or resumed; what was there before is not told
     """CREATE TABLE watches (
         id INTEGER PRIMARY KEY AUTOINCREMENT, guild_id INTEGER NOT NULL DEFAULT 0, name TEXT NOT NULL, query TEXT NOT NULL,
         channel_id INTEGER NOT NULL, thread_id INTEGER NOT NULL, mention INTEGER NOT NULL, origin TEXT NOT NULL,
         enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, created_by INTEGER NOT NULL DEFAULT 0,
-        home_id INTEGER NOT NULL DEFAULT 0, UNIQUE (guild_id, name)) STRICT""",
+        home_id INTEGER NOT NULL DEFAULT 0, since_at INTEGER NOT NULL DEFAULT 0, UNIQUE (guild_id, name)) STRICT""",
     # the feeds that a watch is limited to; none: all that its server hears
     """CREATE TABLE watch_feeds (
         watch_id INTEGER NOT NULL REFERENCES watches (id), feed_id INTEGER NOT NULL REFERENCES feeds (id),
@@ -85,7 +88,7 @@ _FIRST: Migration = (
     """CREATE TABLE subscriptions (
         guild_id INTEGER NOT NULL, feed_id INTEGER NOT NULL REFERENCES feeds (id), name TEXT NOT NULL, interval_s REAL,
         enabled INTEGER NOT NULL DEFAULT 1, created_by INTEGER NOT NULL, added_at INTEGER NOT NULL,
-        PRIMARY KEY (guild_id, feed_id)) STRICT, WITHOUT ROWID""",
+        since_at INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (guild_id, feed_id)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX subscriptions_feed ON subscriptions (feed_id)",
     "CREATE TABLE guilds_left (guild_id INTEGER PRIMARY KEY, left_at INTEGER NOT NULL) STRICT",
     """CREATE TABLE matches (

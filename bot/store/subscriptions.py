@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bot.errors import UserError
-from bot.store.codec import host_for, ms_for, text_for
+from bot.model import Hearing
+from bot.store.codec import host_for, ms_for, text_for, time_in
 from bot.store.declared import wake_feeds
 
 if TYPE_CHECKING:
@@ -72,6 +73,18 @@ def audiences_in(sql: sqlite3.Connection) -> dict[int, frozenset[int]]:
     return {feed_id: frozenset(guilds) for feed_id, guilds in heard.items()}
 
 
+def hearings_in(sql: sqlite3.Connection) -> dict[tuple[int, int], Hearing]:
+    """Return how servers hear the feeds that they asked for, by feed and server; a feed that is declared is heard as declared."""
+    rows = sql.execute(
+        """SELECT s.feed_id, s.guild_id, s.name, s.since_at FROM subscriptions s JOIN feeds f ON f.id = s.feed_id
+        WHERE s.enabled AND f.origin = 'chat'"""
+    )
+    return {
+        (feed_id, guild_id): Hearing(name=name, since_at=time_in(since_at))
+        for feed_id, guild_id, name, since_at in rows
+    }
+
+
 def claim_for_file(sql: sqlite3.Connection, urls: Sequence[str]) -> None:
     """Make declared those feeds from chat that all share and the file now names; whoever asked for them hears them so."""
     sql.execute(
@@ -115,7 +128,7 @@ def add_feed(sql: sqlite3.Connection, guild_id: int, url: str, by: int, now: dat
     if origin == "config":  # it vanished from the file; from now on it is this server's
         sql.execute("UPDATE feeds SET origin = 'chat' WHERE id = ?", (feed_id,))
     added = sql.execute(
-        """INSERT INTO subscriptions (guild_id, feed_id, name, created_by, added_at) VALUES (?, ?, '', ?, ?)
+        """INSERT INTO subscriptions (guild_id, feed_id, name, created_by, added_at, since_at) VALUES (?1, ?2, '', ?3, ?4, ?4)
         ON CONFLICT DO NOTHING RETURNING 1""",
         (guild_id, feed_id, by, ms_for(now)),
     ).fetchall()
@@ -138,9 +151,13 @@ def edit_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, name: str | 
         wake_feeds(sql, [feed_id])
 
 
-def switch_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, *, on: bool) -> None:
-    """Pause or resume a subscription."""
-    sql.execute("UPDATE subscriptions SET enabled = ? WHERE guild_id = ? AND feed_id = ?", (on, guild_id, feed_id))
+def switch_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, *, on: bool, now: datetime) -> None:
+    """Pause or resume a subscription; what was there before it was resumed is not told."""
+    sql.execute(
+        """UPDATE subscriptions SET since_at = CASE WHEN ?1 AND NOT enabled THEN ?2 ELSE since_at END, enabled = ?1
+        WHERE guild_id = ?3 AND feed_id = ?4""",
+        (on, ms_for(now), guild_id, feed_id),
+    )
     _settle_feed(sql, feed_id)
 
 
@@ -214,10 +231,12 @@ def leave_guild(sql: sqlite3.Connection, guild_id: int, now: datetime) -> None:
     _settle_feeds_of(sql, guild_id)
 
 
-def rejoin_guild(sql: sqlite3.Connection, guild_id: int) -> bool:
-    """Let what a server has go on; return whether it rested."""
+def rejoin_guild(sql: sqlite3.Connection, guild_id: int, now: datetime) -> bool:
+    """Let what a server has go on, without what was there before; return whether it rested."""
     changed = sql.execute("DELETE FROM guilds_left WHERE guild_id = ?", (guild_id,)).rowcount
     if changed:
+        for table in ("watches", "subscriptions"):
+            sql.execute(f"UPDATE {table} SET since_at = ? WHERE guild_id = ?", (ms_for(now), guild_id))  # noqa: S608  # two fixed names
         _settle_feeds_of(sql, guild_id)
     return changed > 0
 
