@@ -16,10 +16,13 @@ from bot.errors import FeedError, FetchError, ParseError, StoreError
 from bot.feeds.health import Answer, after_document, after_failure, after_unchanged, asked_wait_s
 from bot.feeds.identity import body_hash, items_hash, keys_for, sort_entries
 from bot.feeds.links import host_of
+from bot.feeds.moving import same_server
+from bot.feeds.notices import notices_for
+from bot.feeds.surprises import guids_change, harvest_of, hold_flood
 from bot.feeds.timing import Pace
 from bot.means import PUBLIC_FLOOR_S, without_stalling
 from bot.model import Article, Poll, Sorted
-from bot.web.fetch import FeedRequest, NotModified
+from bot.web.fetch import FeedRequest, Fetched, NotModified
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SURFACED = timedelta(days=1)
+DELTA = 226
 AN_ITEM = 200  # what an entry costs beside its text, in characters of it
 HASHED_BYTES = 50  # as much work as one such character
 
@@ -49,41 +53,55 @@ class Polling:
         Raises:
             StoreError: the outcome could not be committed; the feed stays due.
         """
-        at, web = self._means.clock(), self._means.web
+        web = self._means.web
         try:
-            poll = await self._poll(feed, at)
+            poll = await self._poll(feed)
         except FeedError as error:
             if web is not self._means.web:  # the client was replaced under the request: not the feed's fault
                 return await self.poll_feed(feed)
-            poll = self._failed(feed, error, at)
+            poll = self._failed(feed, error)
         except StoreError:
             raise
         except Exception:  # one feed's surprise never stops another
             log.exception("event=poll_broke feed=%s", feed.id)
-            poll = self._failed(feed, ParseError("this feed could not be read: see the log", reason="worker"), at)
-        self._say_change(feed, poll.feed)
+            poll = self._failed(feed, ParseError("this feed could not be read: see the log", reason="worker"))
         new = await self._means.store.commit_poll(poll)
+        for line in notices_for(feed, poll.feed):
+            self._means.notice(line)
         return len(new) + len(poll.entries.edited if poll.entries else ())
 
-    async def _poll(self, feed: Feed, at: datetime) -> Poll:
+    async def _poll(self, feed: Feed) -> Poll:
+        url = self._url(feed)
         answer = await self._means.web.fetch_feed(
-            FeedRequest(url=feed.url, etag=feed.etag, last_modified=feed.last_modified, headers=self._headers_of(feed))
+            FeedRequest(url=url, etag=feed.etag, last_modified=feed.last_modified, headers=self._headers_for(feed, url))
         )
-        said = Answer(etag=answer.etag, last_modified=answer.last_modified, fresh_s=answer.fresh_s)
+        at = self._means.clock()  # not when it was asked: what is fresh for an hour is so from now on
+        said = Answer(
+            etag=answer.etag,
+            last_modified=answer.last_modified,
+            fresh_s=answer.fresh_s,
+            moved_to=answer.moved_to,
+            skew_s=answer.skew_s,
+            slow=answer.slow,
+            delta=isinstance(answer, Fetched) and answer.status == DELTA,
+        )
+        after = partial(after_unchanged, feed, said, at=at, pace=self._pace(feed), chance=self._means.chance())
         if isinstance(answer, NotModified):
-            return Poll(
-                feed=after_unchanged(feed, said, at=at, pace=self._pace(feed), chance=self._means.chance()),
-                polled_at=at,
-            )
+            return Poll(feed=after(), polled_at=at)
         hashes = await without_stalling(len(answer.body) // HASHED_BYTES, hashes_of, answer.body)
         if feed.subscribed_at and (hashes[0] == feed.body_hash or hashes[1] == feed.items_hash):
-            unchanged = after_unchanged(
-                feed, said, at=at, pace=self._pace(feed), chance=self._means.chance(), body_hash=hashes[0]
-            )
+            unchanged = after(body_hash=hashes[0])
             return Poll(feed=replace(unchanged, etag=said.etag, last_modified=said.last_modified), polled_at=at)
         parsed = await self._means.workers.parse_feed(answer.body, answer.content_type, answer.url)
+        return await self._taken_in(feed, said, parsed, hashes, at)
+
+    async def _taken_in(
+        self, feed: Feed, said: Answer, parsed: ParsedFeed, hashes: tuple[bytes, bytes], at: datetime
+    ) -> Poll:
         entries = await self._sort(feed, parsed, at)
-        feed = after_document(
+        if not said.delta:
+            entries = hold_flood(feed, entries, at=at)
+        after = after_document(
             feed,
             said,
             parsed,
@@ -91,24 +109,21 @@ class Polling:
             pace=self._pace(feed),
             chance=self._means.chance(),
             hashes=hashes,
-            new_items=len(entries.new),
+            harvest=harvest_of(feed, parsed.items, entries, at=at),
         )
-        return Poll(feed=feed, polled_at=at, entries=entries)
-
-    def _headers_of(self, feed: Feed) -> Headers:
-        """Return the secrets that the file declares for this address: never those of one that it was moved to, or that chat added."""
-        return self._means.habits.own_headers.get(feed.url, ()) if feed.origin == "config" else ()
+        return Poll(feed=after, polled_at=at, entries=entries)
 
     async def _sort(self, feed: Feed, parsed: ParsedFeed, at: datetime) -> Sorted:
+        named = [replace(item, guid="") for item in parsed.items] if guids_change(feed) else parsed.items
         size = sum(len(item.text) for item in parsed.items) + len(parsed.items) * AN_ITEM
-        keys = await without_stalling(size, keys_for, parsed.items)
+        keys = await without_stalling(size, keys_for, named)
         known = await self._means.store.known(feed.id, keys, now=at)
         entries = await without_stalling(size, sort_entries, parsed.items, keys, known)
         if feed.subscribed_at is None and self._means.habits.baseline:
-            entries = replace(entries, new=tuple(replace(entry, to_read=False) for entry in entries.new))
-        elif (
-            feed.subscribed_at and parsed.cut
-        ):  # of a document that was cut, old entries surface when newer ones leave it
+            new = [replace(one, to_read=False) for one in entries.new]
+            edited = [replace(one, to_read=False) for one in entries.edited]
+            return replace(entries, new=tuple(new), edited=tuple(edited))
+        if feed.subscribed_at and parsed.cut:  # of such a document old entries surface when newer ones leave it
             old_at = feed.subscribed_at - SURFACED
             new = [replace(one, to_read=not (one.entry.published_at or at) < old_at) for one in entries.new]
             entries = replace(entries, new=tuple(new))
@@ -129,20 +144,26 @@ class Polling:
         to_read = not resting and not fired_before.issuperset(after.fired)
         return replace(edited, to_read=to_read, fired_before=fired_before)
 
-    def _failed(self, feed: Feed, error: FeedError, at: datetime) -> Poll:
+    def _failed(self, feed: Feed, error: FeedError) -> Poll:
+        at = self._means.clock()
         wait_s = asked_wait_s(error)
         if isinstance(error, FetchError) and error.reason == "resting":  # put off, not failed: it was not even asked
             return Poll(feed=replace(feed, next_poll_at=at + timedelta(seconds=wait_s or PUBLIC_FLOOR_S)), polled_at=at)
-        rest = None if wait_s is None else (feed.url, at + timedelta(seconds=wait_s))
+        rest = None if wait_s is None else (self._url(feed), at + timedelta(seconds=wait_s))
         after = after_failure(feed, error, at=at, pace=self._pace(feed), chance=self._means.chance())
         return Poll(feed=after, polled_at=at, host_rest=rest)
 
-    def _say_change(self, before: Feed, after: Feed) -> None:
-        if before.last_error == after.last_error:
-            return
-        name = after.name or host_of(after.url)
-        said = after.last_error or "works again"
-        self._means.notice(said if said.startswith(name) else f"{name}: {said}")
+    def _url(self, feed: Feed) -> str:
+        """Return where the feed is asked: where it moved to, unless what a server sent would open a private host by that."""
+        private = self._means.web.may_be_private
+        if not feed.moved_url or (private(feed.moved_url) and not private(feed.url)):
+            return feed.url
+        return feed.moved_url
+
+    def _headers_for(self, feed: Feed, url: str) -> Headers:
+        """Return the secret headers of a declared feed; what chat subscribed at the same address has none, nor has another server."""
+        own = feed.origin == "config" and same_server(feed.url, url)
+        return self._means.habits.own_headers.get(feed.url, ()) if own else ()
 
     def _pace(self, feed: Feed) -> Pace:
         private = self._means.web.may_be_private(feed.url)

@@ -24,6 +24,7 @@ def wait_s(
     fail_count: int = 0,
     retry_after_s: float | None = None,
     chance: float = 0.0,
+    failing_s: float = 0.0,
 ) -> float:
     at = next_poll(
         now=NOW,
@@ -34,6 +35,7 @@ def wait_s(
         fail_count=fail_count,
         retry_after_s=retry_after_s,
         chance=chance,
+        failing_s=failing_s,
     )
     return (at - NOW).total_seconds()
 
@@ -83,13 +85,33 @@ def test_skipped_hours_and_days_are_left_alone() -> None:
     assert wait_s(hints=FeedHints(skip_hours=frozenset(range(24)))) == 5 * MINUTE
 
 
-def test_a_private_feed_keeps_its_interval_whatever_else_is_said() -> None:
+def test_a_private_feed_is_not_slowed_down_by_us_but_has_what_it_asks_for() -> None:
     pace = Pace(2.0, private=True)
-    hints = FeedHints(ttl_s=HOUR, skip_hours=frozenset({7}))
-    assert wait_s(pace=pace, rate=0, fresh_s=DAY, hints=hints, chance=1) == 2.0
-    assert [wait_s(pace=pace, fail_count=count) for count in (1, 2, 5, 50)] == [4.0, 8.0, 64.0, 64.0]
-    assert wait_s(pace=Pace(200.0, private=True), fail_count=4) == 300.0
+    assert wait_s(pace=pace, rate=0) == 2.0
+    assert wait_s(pace=pace, rate=0, chance=1) == 2.2
+    assert wait_s(pace=pace, fresh_s=9.0) == 9.0
+    assert wait_s(pace=pace, hints=FeedHints(ttl_s=HOUR)) == HOUR
+    assert wait_s(pace=pace, hints=FeedHints(period_s=HOUR)) == HOUR
+    assert wait_s(pace=pace, hints=FeedHints(skip_hours=frozenset({7}))) == HOUR - (8 * MINUTE + 9)
+
+
+def test_a_private_feed_in_trouble_is_asked_again_within_minutes() -> None:
+    pace = Pace(2.0, private=True)
+    waits = [wait_s(pace=pace, fail_count=count, chance=1 / 3) for count in (1, 2, 5, 50)]
+    assert waits == pytest.approx([4.0, 8.0, 64.0, 300.0])
+    assert wait_s(pace=pace, fail_count=50, failing_s=90 * DAY) == 300.0
     assert wait_s(pace=Pace(900.0, private=True), fail_count=4) == 900.0
+
+
+def test_a_feed_that_failed_for_a_month_is_asked_once_a_week() -> None:
+    assert wait_s(fail_count=40, failing_s=29 * DAY, chance=1) == DAY
+    assert wait_s(fail_count=40, failing_s=30 * DAY) == 7 * DAY
+
+
+def test_what_counts_as_lasting_is_a_day_and_for_private_hosts_two_intervals() -> None:
+    assert Pace(5 * MINUTE).lasting_s == DAY
+    assert Pace(1.0, private=True).lasting_s == 2.0
+    assert Pace(3 * DAY, private=True).lasting_s == DAY
 
 
 @given(

@@ -20,6 +20,8 @@ LIMIT_FRESH_S = _DAY_S
 LIMIT_BACK_OFF_S = _DAY_S
 LIMIT_RETRY_AFTER_S = 7 * _DAY_S
 _LIMIT_PRIVATE_S = 300.0
+_PROBE_S = 7 * _DAY_S
+_PROBED_AFTER_S = 30 * _DAY_S
 _QUIET_S = _HOUR_S
 _ITEMS_PER_POLL = 0.35  # a poll finds a third of an item on average: 5 minutes at 4.2 items an hour
 _HALF_LIFE_S = 7 * _DAY_S
@@ -29,10 +31,18 @@ _HOURS_A_WEEK = 7 * 24
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a feed may be asked. min_s: its configured interval. private: an allow_private host; the interval holds as it is."""
+    """How often a feed may be asked. min_s: its configured interval, the shortest. private: an allow_private host.
+
+    There the interval holds without our own slowing down; what the server asks for is heeded all the same.
+    """
 
     min_s: float
     private: bool = False
+
+    @property
+    def lasting_s(self) -> float:
+        """For how long a 410, a redirect or a failure must last to be taken for lasting: a day; of private hosts, two intervals."""
+        return min(2 * self.min_s, _DAY_S) if self.private else _DAY_S
 
 
 def next_poll(
@@ -45,20 +55,29 @@ def next_poll(
     fail_count: int,
     retry_after_s: float | None,
     chance: float,
+    failing_s: float = 0.0,
 ) -> datetime:
     """Return when the feed is due again.
 
     rate: new items per hour. fresh_s: how long the last answer stays fresh (max-age, Expires), honoured up to a day. fail_count:
-    errors in a row, 0 after a success. retry_after_s: a floor, up to 7 days. chance: 0 to 1; it spreads polls, only ever later.
+    errors in a row, 0 after a success, for failing_s now. retry_after_s: a floor, up to 7 days. chance: 0 to 1; it spreads polls, only
+    ever later.
     """
-    wait_s = (
-        _private_wait_s(pace, fail_count)
-        if pace.private
-        else _public_wait_s(pace, rate, fresh_s, hints, fail_count, chance)
-    )
+    wait_s = max(pace.min_s if pace.private else _own_s(pace, rate), min(asked_s(fresh_s, hints), LIMIT_FRESH_S))
+    if fail_count <= 0:
+        wait_s *= 1 + 0.1 * chance
+    elif failing_s >= _PROBED_AFTER_S and not pace.private:
+        wait_s = _PROBE_S * (1 + 0.1 * chance)
+    else:
+        limit_s = max(_LIMIT_PRIVATE_S if pace.private else LIMIT_BACK_OFF_S, wait_s)
+        wait_s = min(wait_s * 2.0 ** min(fail_count, 8) * (0.9 + 0.3 * chance), limit_s)
     floor_s = min(max(retry_after_s or 0.0, 0.0), LIMIT_RETRY_AFTER_S)
-    at = now + timedelta(seconds=max(wait_s, floor_s))
-    return at if pace.private else _past_skipped(at, hints, chance)
+    return _past_skipped(now + timedelta(seconds=max(wait_s, floor_s)), hints, chance)
+
+
+def asked_s(fresh_s: float, hints: FeedHints) -> float:
+    """Return how long a feed asks to be left alone between two polls, 0 where it asks for nothing."""
+    return max(fresh_s, hints.ttl_s, hints.period_s, 0.0)
 
 
 def rate_after(rate: float, *, new_items: int, elapsed_s: float) -> float:
@@ -84,19 +103,10 @@ def start_spread_s(place: int, count: int, *, chance: float) -> float:
     return window_s * (place + chance) / count if count else 0.0
 
 
-def _private_wait_s(pace: Pace, fail_count: int) -> float:
-    backed_off_s: float = pace.min_s * 2.0 ** min(fail_count, 5)
-    return max(pace.min_s, min(backed_off_s, _LIMIT_PRIVATE_S))
-
-
-def _public_wait_s(pace: Pace, rate: float, fresh_s: float, hints: FeedHints, fail_count: int, chance: float) -> float:
+def _own_s(pace: Pace, rate: float) -> float:
+    """Return how often a feed is worth asking by what it holds, never more often than it may be."""
     wanted_s = _ITEMS_PER_POLL / rate * _HOUR_S if rate > 0 else _QUIET_S
-    own_s = min(max(wanted_s, pace.min_s), max(_QUIET_S, pace.min_s))
-    asked_s = min(max(fresh_s, hints.ttl_s, hints.period_s), LIMIT_FRESH_S)
-    wait_s = max(own_s, asked_s)
-    if fail_count <= 0:
-        return wait_s * (1 + 0.1 * chance)
-    return min(wait_s * 2.0 ** min(fail_count, 8) * (0.9 + 0.3 * chance), max(LIMIT_BACK_OFF_S, pace.min_s))
+    return min(max(wanted_s, pace.min_s), max(_QUIET_S, pace.min_s))
 
 
 def _past_skipped(at: datetime, hints: FeedHints, chance: float) -> datetime:

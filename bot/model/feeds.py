@@ -27,12 +27,12 @@ class FeedHints:
 class FeedHealth:
     """What is remembered of a feed from poll to poll, besides what it is asked with.
 
-    fresh_s: how long its last answer asked to be called fresh. skew_s: its server's clock ahead of ours. entries: of its last whole
-    document; emptied: that had none although the one before had many. newest_at: the newest believable date it ever gave. normal_polls:
-    since the last slow one. failing_since_at: of this row of errors. gone_at: its first 410 of this row. told: operators know that it fails.
-    moving_to: where a permanent redirect leads that is being watched, "": none, since when, at how many polls, and whether what it
-    leads to is this feed (moving_known). gap_items: how many items may have been missed at gap_at. churns: documents in a row whose
-    items had new ids.
+    fresh_s: how long its last answer asked to be called fresh. skew_s: its server's clock ahead of ours. entries: of its last
+    whole document; emptied: that had none although the one before had many. newest_at: the newest believable date it ever gave.
+    normal_polls: since the last slow one, up to three. failing_since_at: of this row of errors. gone_at: its first 410 of this
+    row. told: operators know that it fails. moving_to: where a permanent redirect leads that is being watched, "": none, since
+    when, at how many polls, and whether what it leads to is this feed (moving_known). gap_items: how many items may have been
+    missed at gap_at. churns: documents in a row whose items had new ids.
     """
 
     fresh_s: float = 0.0

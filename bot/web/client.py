@@ -71,7 +71,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The last hop's answer. lasting: there were redirects and each was permanent. own: the own headers were still sent."""
+    """The last hop's answer. lasting: there were redirects and each was permanent. own: the own headers were still sent.
+
+    took_s: all hops, without the waiting for turns.
+    """
 
     url: URL
     status: int
@@ -79,6 +82,7 @@ class Answer:
     body: bytes = b""
     lasting: bool = False
     own: bool = True
+    took_s: float = 0.0
 
 
 class Client:
@@ -142,6 +146,7 @@ class Client:
                     body=answer.body,
                     lasting=lasting and hop > 0,
                     own=own,
+                    took_s=self._limits.total_s - left_s,
                 )
             target = self._target(url, location)
             lasting = lasting and answer.status in LASTING

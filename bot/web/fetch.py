@@ -67,7 +67,8 @@ class Fetched:
     """A document. url: the final one, without credentials. body: decoded. content_type: the header verbatim.
 
     fresh_s: how long it asks to be called fresh, 0 where it says nothing. moved_to: the final address (with the credentials of the
-    configured one where the host stayed) if every redirect was permanent. skew_s: the server's clock ahead of ours.
+    configured one where the host stayed) if every redirect was permanent. skew_s: the server's clock ahead of ours. slow: it took more
+    than half of what a document may cost in time or size.
     """
 
     url: str
@@ -79,15 +80,22 @@ class Fetched:
     fresh_s: float = 0.0
     moved_to: str | None = None
     skew_s: float | None = None
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified:
-    """A 304. The validators are those it sent, else those that were asked with: they are stored in any case."""
+    """A 304. The validators are those it sent, else those that were asked with: they are stored in any case.
+
+    fresh_s: None where it says nothing of it: what the document said holds anew. The rest as in `Fetched`.
+    """
 
     etag: str | None
     last_modified: str | None
-    fresh_s: float = 0.0
+    fresh_s: float | None = None
+    moved_to: str | None = None
+    skew_s: float | None = None
+    slow: bool = False
 
 
 class Web:
@@ -163,7 +171,10 @@ class Web:
             return NotModified(
                 etag=validator(answer.headers, "ETag") or request.etag,
                 last_modified=validator(answer.headers, "Last-Modified") or request.last_modified,
-                fresh_s=fresh_s(answer.headers),
+                fresh_s=fresh_s(answer.headers) if _says_fresh(answer.headers) else None,
+                moved_to=_moved_to(answer, url),
+                skew_s=skew_s(answer.headers, self._wall()),
+                slow=self._is_slow(answer),
             )
         self._heed(answer)
         if answer.status not in DOCUMENT:
@@ -271,11 +282,6 @@ class Web:
         return status_error(answer.url.raw_host or "", answer.status, answer.headers, self._wall())
 
     def _fetched(self, answer: Answer, configured: URL) -> Fetched:
-        moved_to = None
-        if answer.lasting:
-            kept = answer.own and configured.raw_user is not None
-            final = answer.url.with_user(configured.user).with_password(configured.password) if kept else answer.url
-            moved_to = str(final)
         return Fetched(
             url=str(answer.url),
             status=answer.status,
@@ -284,9 +290,25 @@ class Web:
             etag=validator(answer.headers, "ETag"),
             last_modified=validator(answer.headers, "Last-Modified"),
             fresh_s=fresh_s(answer.headers),
-            moved_to=moved_to,
+            moved_to=_moved_to(answer, configured),
             skew_s=skew_s(answer.headers, self._wall()),
+            slow=self._is_slow(answer),
         )
+
+    def _is_slow(self, answer: Answer) -> bool:
+        return 2 * answer.took_s > self._limits.total_s or 2 * len(answer.body) > self._limits.body_bytes
+
+
+def _says_fresh(headers: Mapping[str, str]) -> bool:
+    return "Cache-Control" in headers or "Expires" in headers
+
+
+def _moved_to(answer: Answer, configured: URL) -> str | None:
+    """Return where the document lives now, None where no lasting redirect led to it."""
+    if not answer.lasting:
+        return None
+    kept = answer.own and configured.raw_user is not None
+    return str(answer.url.with_user(configured.user).with_password(configured.password) if kept else answer.url)
 
 
 @asynccontextmanager
