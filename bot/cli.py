@@ -100,6 +100,7 @@ COMMANDS = {
     "try": ("bot.live", "try_feeds"),
     "run": ("bot.live", "run_forever"),
     "check": ("bot.readouts.check", "check_config"),
+    "doctor": ("bot.readouts.doctor", "examine"),
     "feed": ("bot.readouts.feed", "show_feed"),
     "extract": ("bot.readouts.extract", "show_extract"),
     "match": ("bot.readouts.match", "show_matches"),
@@ -130,6 +131,11 @@ def _add_live(commands: Commands) -> None:
     bot.add_argument("--terminal", action="store_true", help="deliver to this terminal")
     check = commands.add_parser("check", help="what is wrong with a configuration, and what it would do")
     _add_config(check)
+    doctor = commands.add_parser("doctor", help="what is wrong with this installation")
+    _add_config(doctor)
+    doctor.add_argument("--json", action="store_true", help="one JSON object")
+    doctor.add_argument("--offline", action="store_true", help="ask Discord nothing")
+    doctor.add_argument("--running", action="store_true", help="only whether the bot runs and is well")
 
 
 def _add_readouts(commands: Commands) -> None:
