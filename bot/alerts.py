@@ -64,7 +64,8 @@ def alerts_for(
     for place in dict.fromkeys((watch.channel_id, watch.thread_id) for watch in fired):
         here = [watch for watch in fired if (watch.channel_id, watch.thread_id) == place]
         before = [alert for alert in told if (alert.channel_id, alert.thread_id) == place]
-        telling = Telling(item=item, article=article, matches=matches.matches, watches=here, late=late)
+        named = as_called(article, item, here, hearings)
+        telling = Telling(item=item, article=named, matches=matches.matches, watches=here, late=late)
         fresh = telling.fresh(before)
         mine = [alert for alert in before if alert.item_id == item.id]
         if not before or fresh:
@@ -74,6 +75,14 @@ def alerts_for(
         elif before and not fresh:
             edits += telling.edits_of_first(before[0])
     return tuple(alerts), tuple(edits)
+
+
+def as_called(
+    article: Article, item: Item, watches: Sequence[Watch], hearings: Mapping[tuple[int, int], Hearing]
+) -> Article:
+    """Return an article with its source under the name that the server of these watches gave to the feed."""
+    given = [hearings[key].name for watch in watches if (key := (item.feed_id, watch.home_id)) in hearings]
+    return replace(article, source=given[0]) if given and given[0] else article
 
 
 def is_old_for(watch: Watch, item: Item, hearings: Mapping[tuple[int, int], Hearing]) -> bool:

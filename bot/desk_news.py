@@ -116,7 +116,7 @@ class NewsDesk:
             ]
         )
         if not asked:
-            return await self._of_watches(watches, since_at)
+            return await self._of_watches(sight, watches, since_at)
         if query.strip():
             await asyncio.to_thread(
                 read_query, query, sight.actors, asker.guild_id
@@ -172,7 +172,7 @@ class NewsDesk:
             paused_channels=tuple(one.thread_id or one.channel_id for one in paused if one.channel_id in places),
         )
 
-    async def _of_watches(self, watches: Sequence[Watch], since_at: datetime) -> Latest:
+    async def _of_watches(self, sight: Sight, watches: Sequence[Watch], since_at: datetime) -> Latest:
         names = {one.id: one.name for one in watches}
         hits = await self._ledger.store.hits_of(list(names), since=since_at, limit=MOST_HITS)
         by_item: dict[int, list[tuple[int, tuple[Match, ...]]]] = {}
@@ -181,6 +181,7 @@ class NewsDesk:
         wanted = list(by_item)[:MOST_FOUND]
         found = [
             _found(
+                sight,
                 one,
                 tuple(sorted({names[watch_id] for watch_id, _ in by_item[one.item_id]})),
                 [match for _, spans in by_item[one.item_id] for match in spans],
@@ -195,7 +196,7 @@ class NewsDesk:
         names = tuple(one.name for one in watches)
         async for batch in self._of_watch(watches, since_at) if watches else self._of_archive(sight, matcher, since_at):
             heard = [one for one in batch if sight.hears(one.feed_id)]
-            found += await asyncio.to_thread(_matching, heard, matcher, names)
+            found += await asyncio.to_thread(_matching, sight, heard, matcher, names)
             looked_at += len(batch)
             if len(found) > MOST_FOUND or looked_at >= MOST_SEARCHED:
                 return Latest(found=tuple(found[:MOST_FOUND]), since=since_at, is_cut=True)
@@ -242,7 +243,7 @@ class NewsDesk:
             else:
                 silent.append((watch.name, reasons.get(watch.id, "none of its words stands there")))
         return Why(
-            article=stored.article,
+            article=sight.article(stored),
             seen_at=stored.seen_at,
             was_read=stored.read_at is not None,
             fired=tuple(fired),
@@ -272,17 +273,19 @@ def since_in(typed: str, now: datetime) -> datetime:
     return max(at, now - LONGEST_SINCE)
 
 
-def _matching(articles: Sequence[StoredArticle], matcher: Matcher, names: tuple[str, ...]) -> list[FoundArticle]:
+def _matching(
+    sight: Sight, articles: Sequence[StoredArticle], matcher: Matcher, names: tuple[str, ...]
+) -> list[FoundArticle]:
     found = []
     for one in articles:
         matches = matcher.match(one.article)
         if matches.fired:
-            found.append(_found(one, names, matches.matches))
+            found.append(_found(sight, one, names, matches.matches))
     return found
 
 
-def _found(stored: StoredArticle, watches: tuple[str, ...], matches: Sequence[Match]) -> FoundArticle:
-    article = stored.article
+def _found(sight: Sight, stored: StoredArticle, watches: tuple[str, ...], matches: Sequence[Match]) -> FoundArticle:
+    article = sight.article(stored)
     inside = [one for one in matches if one.end <= len(article.text if one.field == "text" else article.title)]
     return FoundArticle(
         article=article,

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import datetime
 
-    from bot.model import Actor, Feed, Watch
+    from bot.model import Actor, Article, Feed, Watch
     from bot.pipeline import Pipeline, Watching
-    from bot.store import Holdings, Store
+    from bot.store import Holdings, Store, StoredArticle
 
 T = TypeVar("T")
 
@@ -152,6 +152,17 @@ class Sight:
     def feed_name(self, feed_id: int) -> str:
         """Return how this server calls a feed."""
         return next((one.name for one in self.feeds if one.feed.id == feed_id), "a feed that is gone")
+
+    def article(self, stored: StoredArticle) -> Article:
+        """Return an article as this server reads it: its source under the name that was given to the feed here."""
+        own = self._names_given.get(stored.feed_id)
+        return replace(stored.article, source=own) if own else stored.article
+
+    @cached_property
+    def _names_given(self) -> Mapping[int, str]:
+        declared = {feed.id for feed in self._holdings.feeds if feed.origin == "config"}
+        own = [one for one in self._holdings.subscriptions if one.guild_id == self.asker.guild_id]
+        return {one.feed_id: one.name for one in own if one.feed_id not in declared}
 
     def _may_see(self, watch: Watch) -> bool:
         place = watch.thread_id or watch.channel_id

@@ -32,7 +32,7 @@ _FIRST: Migration = (
         validators TEXT NOT NULL DEFAULT '[null,null]', body_hash BLOB, items_hash BLOB, hints TEXT NOT NULL DEFAULT '{}',
         rate REAL NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'new', fail_count INTEGER NOT NULL DEFAULT 0,
         last_error TEXT NOT NULL DEFAULT '', next_poll_at INTEGER, last_poll_at INTEGER, last_ok_at INTEGER,
-        subscribed_at INTEGER, wakes INTEGER NOT NULL DEFAULT 0, title TEXT NOT NULL DEFAULT '',
+        subscribed_at INTEGER, wakes INTEGER NOT NULL DEFAULT 0,
         moved_url TEXT NOT NULL DEFAULT '', health TEXT NOT NULL DEFAULT '{}', UNIQUE (guild_id, url)) STRICT""",
     "CREATE INDEX feeds_due ON feeds (next_poll_at) WHERE enabled",
     "CREATE TABLE hosts (host TEXT PRIMARY KEY, rest_until INTEGER NOT NULL) STRICT, WITHOUT ROWID",

@@ -182,33 +182,27 @@ def remove_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int) -> None:
 
 
 def _settle_feed(sql: sqlite3.Connection, feed_id: int) -> None:
-    """Make a chat feed what its servers ask for: on while one listens, as often as the most eager wants, named by an only one.
+    """Make a chat feed what its servers ask for: on while one listens, as often as the most eager wants.
 
+    Its name is its own; what servers call it stays in their subscriptions.
     One that comes back starts anew with its next document, so that nothing old is told.
     """
-    sql.execute("UPDATE feeds SET title = name WHERE id = ? AND title = '' AND subscribed_at IS NOT NULL", (feed_id,))
-    names = [
-        (name, interval_s)
-        for name, interval_s in sql.execute(
-            """SELECT name, interval_s FROM subscriptions
-            WHERE feed_id = ? AND enabled AND guild_id NOT IN (SELECT guild_id FROM guilds_left)""",
-            (feed_id,),
-        )
-    ]
-    on = bool(names)
-    name = names[0][0] if len(names) == 1 else ""
-    intervals = [interval_s for _, interval_s in names if interval_s is not None]
+    heard = sql.execute(
+        """SELECT interval_s FROM subscriptions
+        WHERE feed_id = ? AND enabled AND guild_id NOT IN (SELECT guild_id FROM guilds_left)""",
+        (feed_id,),
+    ).fetchall()
+    intervals = [interval_s for (interval_s,) in heard if interval_s is not None]
     sql.execute(
         """UPDATE feeds SET enabled = ?1, interval_s = ?2,
-            name = CASE WHEN ?1 THEN CASE WHEN ?3 <> '' THEN ?3 ELSE title END ELSE name END,
             state = CASE WHEN NOT ?1 THEN 'paused' WHEN enabled THEN state ELSE 'new' END,
             wakes = wakes + (?1 AND NOT enabled), next_poll_at = CASE WHEN ?1 AND NOT enabled THEN NULL ELSE next_poll_at END,
             fail_count = CASE WHEN ?1 AND NOT enabled THEN 0 ELSE fail_count END,
             last_error = CASE WHEN ?1 AND NOT enabled THEN '' ELSE last_error END,
             validators = CASE WHEN ?1 AND NOT enabled THEN '[null,null]' ELSE validators END,
             subscribed_at = CASE WHEN ?1 AND NOT enabled THEN NULL ELSE subscribed_at END
-        WHERE id = ?4 AND origin = 'chat'""",
-        (on, min(intervals, default=None), text_for(name), feed_id),
+        WHERE id = ?3 AND origin = 'chat'""",
+        (bool(heard), min(intervals, default=None), feed_id),
     )
 
 

@@ -1,0 +1,79 @@
+"""What one server may not learn of another one, or a member of what they cannot see in Discord, command by command."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.desk_sight import Asker
+from bot.desk_watches import WatchDraft
+from bot.model import DeclaredFeed
+from bot.workers import Workers
+from tests.chat_fakes import Chat, open_chat
+from tests.fakes import Site, entry, rows_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+OUR_NAME = "Operation Nightfall"
+
+
+def who(guild_id: int, *, manager: bool = True) -> Asker:
+    return Asker(guild_id=guild_id, user_id=1, is_manager=manager, sees=lambda _: True, holds=lambda _: True)
+
+
+ONE, TWO = who(1), who(2)
+
+
+@pytest.fixture
+async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+    async with Site() as site, Workers() as workers, open_chat(tmp_path, site, workers) as chat:
+        yield chat
+
+
+def wire(chat: Chat, *entries: str, title: str = "Public wire") -> str:
+    old = entry("Old report", chat.site.url("/a/0"), guid="0")
+    return chat.site.feed("/a", old, *entries, title=title)
+
+
+# --- what a server calls a feed ---
+
+
+@pytest.mark.parametrize("title", ["", "Public wire"])
+async def test_what_a_server_calls_a_feed_is_not_how_another_one_reads_it(chat: Chat, title: str) -> None:
+    url = wire(chat, title=title)
+    assert (await chat.desk.feeds.add(ONE, url, name=OUR_NAME)).feed.name == OUR_NAME
+    assert (await chat.desk.feeds.add(TWO, url)).feed.name == (title or chat.site.origin)
+    assert OUR_NAME not in str(rows_in(chat.store.path, "SELECT * FROM feeds"))
+
+
+async def test_an_article_names_its_source_as_each_server_calls_the_feed(chat: Chat) -> None:
+    url = wire(chat)
+    await chat.desk.feeds.add(ONE, url, name=OUR_NAME)
+    for asker, channel in ((ONE, 5), (TWO, 6)):
+        await chat.desk.watches.add(asker, WatchDraft(name="W", query="sanctions", place=(channel, 0)))
+    chat.clock.move(hours=1)
+    link = chat.site.url("/a/1")
+    wire(chat, entry("Sanctions report", link, guid="1"))
+    await chat.poll_again()
+    await chat.desk.feeds.add(TWO, url)
+    chat.clock.move(hours=1)
+    wire(chat, entry("Sanctions report", link, guid="1"), entry("More sanctions", chat.site.url("/a/2"), guid="2"))
+    await chat.poll_again()
+    for asker, name in ((ONE, OUR_NAME), (TWO, "Public wire")):
+        for latest in (await chat.desk.news.latest(asker), await chat.desk.news.latest(asker, query="sanctions")):
+            assert {one.article.source for one in latest.found} == {name}
+        assert (await chat.desk.news.why(asker, link)).article.source == name
+    cards = rows_in(chat.store.path, "SELECT channel_id, card FROM alerts")
+    assert {(channel, json.loads(card)["source"]) for channel, card in cards} == {(5, OUR_NAME), (6, "Public wire")}
+    assert OUR_NAME not in str(rows_in(chat.store.path, "SELECT * FROM articles"))
+
+
+async def test_a_feed_that_the_file_names_too_loses_the_name_that_a_server_gave_it(chat: Chat) -> None:
+    url = wire(chat)
+    await chat.desk.feeds.add(ONE, url, name=OUR_NAME)
+    await chat.store.declare(feeds=[DeclaredFeed(url=url)], actors=[], watches=[], now=chat.clock())
+    assert [one.name for one in await chat.desk.feeds.list(TWO)] == ["Public wire"]
