@@ -72,7 +72,7 @@ class FetchError(FeedError):
 class ParseError(FeedError):
     """The document's part of a failure.
 
-    reason: a short machine word: html, empty, not_a_feed, entities, too_large, timeout, memory, worker.
+    reason: a short machine word: html, challenge (a page against bots), empty, not_a_feed, entities, too_large, timeout, memory, worker.
     """
 
     def __init__(self, message: str, *, reason: str) -> None:

@@ -135,7 +135,8 @@ class ItemReading:
     def _is_slow(self, item: Item) -> bool:
         """Return whether a page of this item's host was not to be had in time a moment ago: then nobody waits for the next one."""
         until = self._slow_until.get(host_of(item.url))
-        return until is not None and self._means.clock() < until
+        # A clock that was set back makes no host slow for longer.
+        return until is not None and timedelta(0) < until - self._means.clock() <= SLOW_FOR
 
     async def _commit(self, item: Item, tried: PageTry, *, late: str) -> None:
         read_at = self._means.clock()

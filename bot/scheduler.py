@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from bot.clock_watch import TOLERANCE, ClockWatch
 from bot.errors import StoreError
 from bot.feeds.links import host_of
 from bot.feeds.timing import start_spread_s
@@ -69,6 +70,10 @@ class Crew:
         """Leave this id alone until then."""
         self._resting[key] = until
 
+    def shift(self, by: timedelta) -> None:
+        """Move the ends of all rests along with a clock that was set by so much."""
+        self._resting = {key: until + by for key, until in self._resting.items()}
+
     def rested_at(self) -> datetime | None:
         """Return when the first rest is over, None where nobody rests."""
         return min(self._resting.values(), default=None)
@@ -110,16 +115,23 @@ class Scheduler:
     pages_changed: asyncio.Event = field(default_factory=asyncio.Event)
     owed_changed: asyncio.Event = field(default_factory=asyncio.Event)
     _said_at: dict[str, datetime] = field(default_factory=dict)
+    _crews: list[Crew] = field(default_factory=list)
+    _setting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _set_by: timedelta = timedelta(0)
 
     async def run(self) -> None:
-        """Poll, read and deliver for ever."""
-        feeds = Crew(POLLS, self.feeds_changed)
+        """Poll, read and deliver for ever. A wall clock that is set moves all that is due along."""
+        watch = ClockWatch(self.clock, asyncio.get_running_loop().time)
+        feeds, items = Crew(POLLS, self.feeds_changed), Crew(READS, self.items_changed)
+        pages, owed = Crew(PAGES, self.pages_changed), Crew(1, self.owed_changed)
+        self._crews = [feeds, items, pages, owed]
+        await self._mend_clock()
         await self._spread_start(feeds)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep(self._poll_due, feeds))
-            group.create_task(self._keep(self._read_due, Crew(READS, self.items_changed)))
-            group.create_task(self._keep(self._read_pages_due, Crew(PAGES, self.pages_changed)))
-            group.create_task(self._keep(self._pay_due, Crew(1, self.owed_changed)))
+            group.create_task(self._keep(self._poll_due, feeds, watch))
+            group.create_task(self._keep(self._read_due, items, watch))
+            group.create_task(self._keep(self._read_pages_due, pages, watch))
+            group.create_task(self._keep(self._pay_due, owed, watch))
 
     async def run_once(self) -> None:
         """Poll every due feed, read every item that is to be read, deliver what is owed; then return.
@@ -203,13 +215,14 @@ class Scheduler:
         await self.pipeline.read_page_again(item)
         self.owed_changed.set()
 
-    async def _keep(self, due: Callable[[Crew], Awaitable[float]], crew: Crew) -> None:
+    async def _keep(self, due: Callable[[Crew], Awaitable[float]], crew: Crew, watch: ClockWatch) -> None:
         try:
             while True:
                 self.store.vitals.tick(due.__name__)
                 crew.changed.clear()
                 nap_s = STORE_TROUBLE_NAP_S
                 try:
+                    await self._follow(watch)
                     nap_s = await due(crew)
                 except StoreError as error:
                     self._say_trouble(error)
@@ -234,7 +247,29 @@ class Scheduler:
             log.info("event=store_trouble reason=%r", said)
             self.on_trouble(said)
 
-    # --- the start ---
+    # --- a clock that is set, and the start ---
+
+    async def _follow(self, watch: ClockWatch) -> None:
+        """Move what is due along with the clock; nobody looks at what is due meanwhile."""
+        async with self._setting:
+            if by := self._set_by + watch.set_by():
+                self._set_by = by  # kept until it is done: the database may refuse
+                await self.store.shift_due_times(by, now=self.clock())
+                self._set_by = timedelta(0)
+                for crew in self._crews:
+                    crew.shift(by)
+                    crew.changed.set()
+                self._said_at.clear()
+                log.info("event=clock_set by_s=%d", by.total_seconds())
+
+    async def _mend_clock(self) -> None:
+        """Move what is due along with a clock that was set back while nothing ran: else nothing would be due until it is there again."""
+        try:
+            latest_at, now = await self.store.latest_poll_at(), self.clock()
+            if latest_at is not None and latest_at - now > TOLERANCE:
+                await self.store.shift_due_times(now - latest_at, now=now)
+        except StoreError as error:
+            self._say_trouble(error)
 
     async def _spread_start(self, crew: Crew) -> None:
         """Hold back overdue feeds of public hosts, so that a restart is no stampede; new feeds are read at once."""

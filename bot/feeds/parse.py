@@ -42,6 +42,11 @@ _ROOT = re.compile(r"<(?:[\w.-]+:)?(?:rss|feed|rdf|channel)[\s>/]", re.IGNORECAS
 _FIRST_TAG = re.compile(r"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
 _PREAMBLE = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
 _HTML = re.compile(r"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
+_CHALLENGE = re.compile(
+    r"cdn-cgi/challenge-platform|cf-chl-|_incapsula_resource|captcha-delivery\.com|ddos-guard/js-challenge|aws-waf-token|px-captcha"
+    r"|<title>\s*(?:just a moment|attention required|are you (?:a )?(?:human|robot)|ddos-guard)",
+    re.IGNORECASE,
+)
 _ITEM = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)[\s>]", re.IGNORECASE)
 _PREFIXED_ITEM = re.compile(r"<([A-Za-z_][\w.-]*):(?:item|entry)[\s>]", re.IGNORECASE)
 _ENTITY = re.compile(r"""<!ENTITY\s+(%\s+)?[^\s"'>]+\s+(?:(SYSTEM|PUBLIC)\b|"([^"]*)"|'([^']*)')""")
@@ -120,6 +125,11 @@ def _refuse_page(text: str, base_url: str) -> None:
     if first and first[1].lower() in {"rss", "feed", "rdf", "channel"}:
         return
     found = _feed_link_in(text[: 4 * _HEAD_CHARS], base_url)
+    if not found and _CHALLENGE.search(text[: 4 * _HEAD_CHARS]):
+        raise ParseError(
+            "The site refuses bots: it gives a page that only browsers get past. Ask its publisher, or use another feed.",
+            reason="challenge",
+        )
     what = f"The page names this one: {found}" if found else "Give the address of the feed itself."
     raise ParseError(f"This is a web page, not a feed. {what}", reason="html")
 

@@ -21,19 +21,23 @@ _LINK_DAYS = 30
 _DAY_MS = 24 * 60 * 60 * 1000
 _EDITS_COUNT_MS = 2 * _DAY_MS
 _CHUNK = 500
+_AHEAD_MS = 60_000
 _EDITS = "CASE WHEN i.edited_at >= ? THEN i.edits ELSE 0 END"
 
 
 def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int, without: Collection[int]) -> tuple[Feed, ...]:
-    """Return the feeds to be polled now, the longest overdue first, but those in `without` and those whose host rests."""
+    """Return the feeds to be polled now, the longest overdue first, but those in `without` and those whose host rests.
+
+    One that was last asked in the future is due too: its poll was under way when the clock was set back.
+    """
     at = ms_for(now)
     rows = sql.execute(
         f"""SELECT {FEED_COLUMNS} FROM {FEEDS}
-        WHERE f.enabled AND f.state <> 'gone' AND (f.next_poll_at IS NULL OR f.next_poll_at <= ?)
-            AND (h.rest_until IS NULL OR h.rest_until <= ?)
-            AND f.id NOT IN (SELECT value FROM json_each(?))
-        ORDER BY f.next_poll_at, f.id LIMIT ?""",  # noqa: S608  # constants of the store
-        (at, at, json.dumps(list(without)), limit),
+        WHERE f.enabled AND f.state <> 'gone' AND (f.next_poll_at IS NULL OR f.next_poll_at <= ?1 OR f.last_poll_at > ?1 + ?4)
+            AND (h.rest_until IS NULL OR h.rest_until <= ?1)
+            AND f.id NOT IN (SELECT value FROM json_each(?2))
+        ORDER BY f.next_poll_at, f.id LIMIT ?3""",  # noqa: S608  # constants of the store
+        (at, json.dumps(list(without)), limit, _AHEAD_MS),
     )
     return tuple(feed_in(row) for row in rows)
 
