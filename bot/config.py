@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from bot.desk import counted
 from bot.errors import ConfigError, Fault, FetchError
 from bot.feeds.links import without_credentials
 from bot.model import Actor, Alias, DeclaredFeed, Watch
 from bot.operating import Operating, operating_in
+from bot.plurals import counted
 from bot.reading.matcher import Matcher
 from bot.toml_table import Table, duration_s, shown_duration
 from bot.web.guard import AllowList, check_url

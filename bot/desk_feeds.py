@@ -28,6 +28,18 @@ LONGEST_S = 7 * 86400.0
 SHOWN_ITEMS = 3
 URL_CHARS = 2_000
 RELEASE_GAP_S = 60.0
+STATES = {
+    "new": "not read yet",
+    "ok": "works",
+    "slow": "slow",
+    "failing": "fails",
+    "blocked": "refuses us",
+    "limited": "asked us to wait",
+    "suspect": "gives a web page instead of a feed",
+    "moved": "has moved",
+    "gone": "is gone",
+    "paused": "paused",
+}
 AGAIN = re.compile(r"; it is tried again later")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import UserError, WireError
 from bot.feeds.links import without_credentials
+from bot.plurals import plural_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -210,8 +211,7 @@ def named(name: str, known: Mapping[str, T], noun: str) -> T:
     if low in by_low:
         return known[by_low[low]]
     closest = [by_low[one] for one in get_close_matches(low, by_low, n=CLOSEST, cutoff=0.5)]
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    way_out = f"Closest: {', '.join(closest)}." if closest else f"/{noun} list shows the {plural} you can see."
+    way_out = f"Closest: {', '.join(closest)}." if closest else f"/{noun} list shows the {plural_of(noun)} you can see."
     raise UserError(f'There is no {noun} "{wanted[:NAME_CHARS]}" here. {way_out}')
 
 

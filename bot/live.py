@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from bot.app import open_engine
 from bot.config import Config, Fetching, config_path, size_of
-from bot.desk import counted
 from bot.errors import FetchError, UserError, printable
 from bot.feeds.links import without_credentials
 from bot.model import DeclaredFeed, Watch
 from bot.newsroom import Newsroom
+from bot.plurals import counted
 from bot.reading.matcher import Matcher
 from bot.readouts.feed import AGAIN, allowed, with_option
 from bot.service import run_bot, run_engine, run_in_discord, signals_into

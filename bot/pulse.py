@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import StoreError
+from bot.plurals import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,5 +75,4 @@ def _stuck(
 
 def minutes(seconds: float) -> str:
     """Return "1 minute", "12 minutes"."""
-    whole = max(1, round(seconds / 60))
-    return f"{whole} minute{'' if whole == 1 else 's'}"
+    return counted(max(1, round(seconds / 60)), "minute")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import discord
 from discord import app_commands
 
+from bot.desk_feeds import STATES
 from cogs._answers import DeskCog, defer, guild_only_contexts, guild_only_installs, reply_pages, when
 from cogs._escape import shown
-from cogs.feeds import STATES
 
 if TYPE_CHECKING:
     from bot.desk_news import Status

@@ -8,8 +8,9 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.desk_feeds import shown_address, state_of
+from bot.desk_feeds import STATES, shown_address, state_of
 from bot.desk_sight import need_manager
+from bot.plurals import counted
 from bot.toml_table import shown_duration
 from cogs._answers import (
     Confirm,
@@ -35,18 +36,6 @@ if TYPE_CHECKING:
 Interaction = discord.Interaction[Any]
 State = Literal["ok", "slow", "failing", "blocked", "limited", "suspect", "moved", "gone", "paused", "new"]
 
-STATES = {
-    "new": "not read yet",
-    "ok": "works",
-    "slow": "slow",
-    "failing": "fails",
-    "blocked": "refuses us",
-    "limited": "asked us to wait",
-    "suspect": "gives a web page instead of a feed",
-    "moved": "has moved",
-    "gone": "is gone",
-    "paused": "paused",
-}
 OPTION_CHARS = 2_000
 
 
@@ -71,7 +60,7 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         """Subscribe this server to a feed."""
         await defer(interaction)
         added = await self.desk.feeds.add(self.asker(interaction), url, name=name, backfill=backfill)
-        count = f"{added.items} item{'' if added.items == 1 else 's'}"
+        count = counted(added.items, "item")
         lines = [f"**{shown(added.feed.name, 200)}** is heard here from now on. It holds {count}; none is posted."]
         if added.reopened:
             lines[0] = (

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.desk import page_record
 from bot.errors import ParseError
 from bot.model import PageText
 from bot.reading.extract import page_text
 from bot.reading.tail import trim_furniture
+from bot.records import page_record
 
 TITLE = "Lighthouse keeper retires after forty years"
 BODY = {

@@ -6,9 +6,9 @@ import io
 
 import pytest
 
-from bot.desk import match_record
 from bot.feeds.links import absolute_link, without_credentials
 from bot.model import Match, Matches
+from bot.records import match_record
 from bot.terminal import PeoplesConsole, print_matches
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot.feeds.links import host_of
 from bot.feeds.surprises import guids_change
 from bot.feeds.timing import asked_s
+from bot.plurals import counted
 
 if TYPE_CHECKING:
     from bot.model import Feed
@@ -39,13 +40,13 @@ def remarks_on(feed: Feed, *, interval_s: float) -> tuple[str, ...]:
     skew_s = health.skew_s or 0.0
     lines = (
         f"Asks for {span(asks_s)} between two polls." if asks_s > interval_s else "",
-        f"{_items(feed.held)} {_are(feed.held)} held back: /feed release lets them through, or drops them."
+        f"{counted(feed.held, 'item')} {_are(feed.held)} held back: /feed release lets them through, or drops them."
         if feed.held
         else "",
         "Its document is empty, which it was not before." if health.emptied else "",
         f"It redirects for good to {host_of(health.moving_to)}; that is being watched." if health.moving_to else "",
         f"It has moved, and is asked at its new address on {host_of(feed.moved_url)}." if feed.moved_url else "",
-        f"Up to {_items(health.gap_items)} may have been missed at {health.gap_at:%Y-%m-%d %H:%M} UTC."
+        f"Up to {counted(health.gap_items, 'item')} may have been missed at {health.gap_at:%Y-%m-%d %H:%M} UTC."
         if health.gap_at
         else "",
         "It gives its items new ids each time; they are told apart by link and title." if guids_change(feed) else "",
@@ -90,7 +91,7 @@ def _flood(before: Feed, after: Feed, name: str) -> str:
     if held <= 0:
         return ""
     return (
-        f"{name}: {_items(held)} that look old appeared all at once and are held back."
+        f"{name}: {counted(held, 'item')} that look old appeared all at once and are held back."
         " /feed release lets them through, or drops them."
     )
 
@@ -99,11 +100,7 @@ def _gap(before: Feed, after: Feed, name: str) -> str:
     gap_at, last_at = after.health.gap_at, before.health.gap_at
     if gap_at is None or gap_at == last_at or (last_at is not None and gap_at - last_at < GAP_QUIET):
         return ""
-    return f"{name}: nothing of what it holds was there before; up to {_items(after.health.gap_items)} may be missed."
-
-
-def _items(count: int) -> str:
-    return f"{count:,} item{'' if count == 1 else 's'}"
+    return f"{name}: nothing of what it holds was there before; up to {counted(after.health.gap_items, 'item')} may be missed."
 
 
 def _are(count: int) -> str:

@@ -12,10 +12,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.desk import counted
 from bot.desk_sight import host_in
 from bot.errors import StoreError
 from bot.feeds.links import without_credentials
+from bot.plurals import counted
 from bot.readouts.findings import Finding, fine, shown_bytes, skipped, unwise, wrong
 from bot.store import Store
 from bot.store.checkup import check_file

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bot.desk import page_record
 from bot.errors import ParseError, UserError, WireError
 from bot.jsonl import answer_lines, read_input, write_record
+from bot.records import page_record
 from bot.workers import Workers
 
 if TYPE_CHECKING:

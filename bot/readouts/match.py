@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.desk import article_in, match_record
 from bot.errors import UserError, WireError
 from bot.jsonl import answer_lines, decode_text, object_in, read_input, write_record
 from bot.model import Actor, Watch
 from bot.reading.matcher import Matcher
 from bot.reading.query import keywords_in, parse_query
+from bot.records import article_in, match_record
 from bot.workers import Workers
 
 if TYPE_CHECKING:
