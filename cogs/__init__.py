@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 
 async def add_cogs(bot: commands.Bot, desk: Desk, *, manager_role: int = 0) -> None:
-    """Load every cog into a bot that is not connected yet, and let its command tree answer errors.
+    """Load every cog into a bot that is not connected yet, and let it answer errors and dead buttons.
 
     manager_role: who bears it may change things, beside those with Manage Server; 0: no such role.
     """
-    from cogs._answers import answer_error  # noqa: PLC0415 - discord.py is slow to load, and `try` needs none of it
+    from cogs._buttons import answer_dead_button  # noqa: PLC0415 - as below
+    from cogs._refusals import answer_error  # noqa: PLC0415 - discord.py is slow to load, and `try` needs none of it
     from cogs.actors import Actors  # noqa: PLC0415 - as above
     from cogs.admin import Admin  # noqa: PLC0415 - as above
     from cogs.feeds import Feeds  # noqa: PLC0415 - as above
@@ -24,4 +25,5 @@ async def add_cogs(bot: commands.Bot, desk: Desk, *, manager_role: int = 0) -> N
 
     for cog in (Feeds, Watches, Actors, News, Admin):
         await bot.add_cog(cog(desk, manager_role=manager_role))
+    bot.add_listener(answer_dead_button, "on_interaction")
     bot.tree.on_error = answer_error  # type: ignore[method-assign]  # the documented way, beside a subclass or a decorator

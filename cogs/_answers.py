@@ -1,12 +1,11 @@
-"""How commands answer: who asks, privately and in time, within Discord's limits; pages, confirmations, and what went wrong.
+"""How commands answer: who asks, privately and in time, within Discord's limits, and which names are offered meanwhile.
 
-It alone sends answers to interactions. Everything that comes from a feed, a query or a name passes `shown` before it is sent.
+With _buttons and _refusals it alone sends answers to interactions. Everything that comes from a feed, a query or a name passes
+`shown` before it is sent.
 """
 
 from __future__ import annotations
 
-import logging
-import secrets
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import discord
@@ -15,10 +14,12 @@ from discord.ext import commands
 
 from bot.desk_sight import Asker, offers_for
 from bot.errors import StoreError, UserError
-from cogs._escape import clean, cut, escape, shown
+from cogs._buttons import Kept, Pages
+from cogs._escape import clean, cut, shown
+from cogs._refusals import CONTENT_CHARS, NOBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bot.desk import Desk
     from bot.desk_sight import Sight
@@ -26,18 +27,12 @@ if TYPE_CHECKING:
     Interaction = discord.Interaction[Any]
     Place = discord.TextChannel | discord.Thread
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
-CONTENT_CHARS = 2_000
 PAGE_CHARS = 3_500
 TITLE_CHARS = 256
 LINE_CHARS = 1_000
 COLOUR = 0x3B6EA8
-PAGES_FOR_S = 600.0
-CONFIRM_FOR_S = 180.0
-NOBODY = discord.AllowedMentions.none()
 
 guild_only_contexts = app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 guild_only_installs = app_commands.allowed_installs(guilds=True, users=False)
@@ -211,115 +206,3 @@ async def offer_feed_lists(interaction: Interaction, typed: str) -> list[app_com
     )
     whole = [f"{before}{choice.name}" for choice in choices]
     return [app_commands.Choice(name=text, value=text) for text in whole if len(text) <= 100]  # noqa: PLR2004  # Discord's limit
-
-
-# --- buttons ---
-
-
-class Kept(discord.ui.View):
-    """Buttons under a private answer; when their time is over they go, so that none is dead. interaction: whose answer it is."""
-
-    interaction: Interaction | None = None
-
-    async def on_timeout(self) -> None:
-        """Take the buttons away."""
-        if self.interaction is not None:
-            try:
-                await self.interaction.edit_original_response(view=None)
-            except discord.HTTPException:
-                return  # the answer is gone, or too old to be changed
-
-    async def on_error(self, interaction: Interaction, error: Exception, item: discord.ui.Item[Any], /) -> None:
-        """Say what went wrong."""
-        del item
-        await answer_error(interaction, error)
-
-
-class Pages(Kept):
-    """Turns the pages of an answer."""
-
-    def __init__(self, pages: Sequence[discord.Embed]) -> None:
-        super().__init__(timeout=PAGES_FOR_S)
-        self._pages = pages
-        self._at = 0
-        self._settle()
-
-    @discord.ui.button(label="Back", style=discord.ButtonStyle.secondary)
-    async def back(self, interaction: Interaction, _: discord.ui.Button[Pages]) -> None:
-        """Show the page before."""
-        await self._turn(interaction, -1)
-
-    @discord.ui.button(label="Next", style=discord.ButtonStyle.secondary)
-    async def forward(self, interaction: Interaction, _: discord.ui.Button[Pages]) -> None:
-        """Show the next page."""
-        await self._turn(interaction, 1)
-
-    async def _turn(self, interaction: Interaction, step: int) -> None:
-        self._at = min(max(self._at + step, 0), len(self._pages) - 1)
-        self._settle()
-        await interaction.response.edit_message(embed=self._pages[self._at], view=self)
-
-    def _settle(self) -> None:
-        self.back.disabled = self._at == 0
-        self.forward.disabled = self._at == len(self._pages) - 1
-
-
-class Confirm(Kept):
-    """Asks before something is removed. remove: does it, and returns what to say."""
-
-    def __init__(self, label: str, remove: Callable[[Interaction], Awaitable[str]]) -> None:
-        super().__init__(timeout=CONFIRM_FOR_S)
-        self._remove = remove
-        self.yes.label = label
-
-    @discord.ui.button(label="Remove", style=discord.ButtonStyle.danger)
-    async def yes(self, interaction: Interaction, _: discord.ui.Button[Confirm]) -> None:
-        """Do it."""
-        self.stop()
-        await interaction.response.defer()
-        try:
-            said = await self._remove(interaction)
-        except UserError as error:  # it was changed meanwhile, or the asker may not any more
-            said = refusal_for(error)
-        await interaction.edit_original_response(content=cut(said, CONTENT_CHARS), view=None, allowed_mentions=NOBODY)
-
-    @discord.ui.button(label="Keep", style=discord.ButtonStyle.secondary)
-    async def no(self, interaction: Interaction, _: discord.ui.Button[Confirm]) -> None:
-        """Leave it."""
-        self.stop()
-        await interaction.response.edit_message(content="Kept: nothing was changed.", view=None)
-
-
-# --- what went wrong ---
-
-
-async def answer_error(interaction: Interaction, error: BaseException) -> None:
-    """Answer privately: what a person got wrong in words that help, our own faults as a number that is also in the log."""
-    if isinstance(error, app_commands.CommandInvokeError):
-        error = error.original
-    text = refusal_for(error)
-    try:
-        if not interaction.response.is_done():
-            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY)
-        else:
-            await interaction.edit_original_response(content=text, embeds=[], view=None, allowed_mentions=NOBODY)
-    except discord.HTTPException as trouble:
-        log.warning("event=answer_lost status=%s code=%s", trouble.status, trouble.code)
-
-
-def refusal_for(error: BaseException) -> str:
-    """Return what is said about an error."""
-    if isinstance(error, UserError):
-        return cut(escape(str(error)), CONTENT_CHARS)
-    if isinstance(error, StoreError):
-        log.error("event=store_trouble_in_chat reason=%r", str(error))
-        return "The database cannot be used just now: nothing was changed. Try again in a minute; the operators' log says more."
-    if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-        return "This command has changed since your app last looked: restart Discord, then try again."
-    if isinstance(error, app_commands.TransformerError):
-        return "The bot cannot see that channel or role: give it access there, or choose another."
-    if isinstance(error, app_commands.CheckFailure):
-        return "You may not use this command here: ask someone with the Manage Server permission."
-    number = secrets.token_hex(3)
-    log.error("event=command_broke reference=%s", number, exc_info=error)
-    return f"Something broke on our side, and nothing more is known here. Reference {number}: tell the operators, it is in their log."

@@ -9,7 +9,6 @@ from discord import app_commands
 from discord.ext import commands
 
 from cogs._answers import (
-    Confirm,
     DeskCog,
     defer,
     doubts_shown,
@@ -21,6 +20,7 @@ from cogs._answers import (
     reply,
     reply_pages,
 )
+from cogs._buttons import Confirm
 from cogs._escape import shown
 
 if TYPE_CHECKING:

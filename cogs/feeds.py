@@ -13,7 +13,6 @@ from bot.desk_sight import need_manager
 from bot.plurals import counted
 from bot.toml_table import shown_duration
 from cogs._answers import (
-    Confirm,
     DeskCog,
     code,
     defer,
@@ -26,6 +25,7 @@ from cogs._answers import (
     reply_pages,
     when,
 )
+from cogs._buttons import Confirm
 from cogs._escape import shown
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from discord.ext import commands
 from bot.desk_watches import WatchDraft
 from bot.errors import UserError
 from cogs._answers import (
-    Confirm,
     DeskCog,
     code,
     defer,
@@ -26,6 +25,7 @@ from cogs._answers import (
     reply_pages,
     when,
 )
+from cogs._buttons import Confirm
 from cogs._escape import shown
 
 if TYPE_CHECKING:

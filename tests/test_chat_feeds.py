@@ -243,5 +243,9 @@ async def test_feeds_are_paged(chat: Chat) -> None:
     assert "Wire 08" in str(result.response.embeds[0].description)
     await chat.mod.click(result.response, label="Back")
     assert "Wire 00" in str(result.response.embeds[0].description)
+    await chat.env.advance_time(500)
+    await chat.mod.click(result.response, label="Next")
     await chat.env.advance_time(700)
     assert result.response.components == []
+    tokens = [one.path.split("/")[-3] for one in chat.env.http_requests if one.path.endswith("/messages/@original")]
+    assert tokens[-1] != tokens[0], "the first press's token is over by then"

@@ -144,7 +144,7 @@ async def test_our_own_fault_is_a_number_that_is_also_in_the_log(
         raise ZeroDivisionError("secret inside")
 
     monkeypatch.setattr(chat.desk.watches, "list", broken)
-    with caplog.at_level(logging.ERROR, logger="cogs._answers"):
+    with caplog.at_level(logging.ERROR, logger="cogs._refusals"):
         said = await chat.ask("watch list")
     number = said.partition("Reference ")[2].partition(":")[0]
     assert len(number) == 6

@@ -326,3 +326,18 @@ async def test_hostile_names_neither_mention_nor_format(chat: Chat) -> None:
     assert "<@&123>" not in result.response.content
     assert "@everyone" not in result.response.content
     assert "](http" not in result.response.content.replace("\\]", "")
+
+
+async def test_a_second_press_of_a_button_is_answered(chat: Chat) -> None:
+    await chat.ask("watch add", name="W", query="sanctions")
+    result = await chat.mod.slash(chat.channel, "watch remove", watch="W")
+    assert result.response is not None
+    view = next(
+        one for one in chat.env.bot._connection._view_store._views.values()
+    )  # simcord refuses to press what is gone
+    stopped = next(iter(view.values())).view
+    assert stopped is not None
+    stopped.stop()
+    pressed = await chat.mod.click(result.response, label="Remove the watch")
+    assert "run the command again" in said_in(pressed)
+    assert "W" in await chat.ask("watch list")

@@ -55,6 +55,20 @@ async def test_7_a_command_that_was_sent_while_the_connection_was_cut_is_answere
         assert answer.text
 
 
+async def test_7_a_button_from_before_a_restart_is_answered(desk: Desk) -> None:
+    desk.configure()
+    async with desk.bot():
+        await (await desk.discord.slash("watch add", {"name": "Harbour", "query": '="council"'})).wait()
+        asked = await (await desk.discord.slash("watch remove", {"watch": "Harbour"})).wait()
+    assert asked.shown is not None
+    remove = asked.shown.components[0]["components"][0]["custom_id"]
+    async with desk.bot():
+        pressed = await (await desk.discord.click(asked.shown, remove)).wait()
+        assert pressed.ephemeral
+        assert "run the command again" in pressed.text
+        assert "Harbour" in (await (await desk.discord.slash("watch list")).wait()).text
+
+
 async def test_9_no_server_sees_what_another_one_watches(desk: Desk) -> None:
     other = desk.discord.add_guild("Other")
     there = desk.discord.add_channel(other, "news")
