@@ -20,6 +20,7 @@ from bot.store.checkup import holder_of
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from bot.config import Config
 
@@ -32,21 +33,29 @@ async def examine(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Say what is wrong with this installation."""
     if args.running:
         return await _is_alive(load_config(config_path(args.config, environ)))
-    found, status = await look_at_machine(), DONE
+    found = await look_at_machine()
+    configured, is_faulty = await look_at_configured(config_path(args.config, environ), environ, offline=args.offline)
+    found += configured
+    status = CONFIG if is_faulty else FAILED if any(one.state == "wrong" for one in found) else DONE
+    _show(found, as_json=args.json, status=status)
+    return status
+
+
+async def look_at_configured(
+    path: Path, environ: Mapping[str, str], *, offline: bool = False
+) -> tuple[list[Finding], bool]:
+    """Return what is found of everything that a configuration names, and whether the configuration itself is faulty."""
+    found: list[Finding] = []
     try:
-        config = load_config(config_path(args.config, environ))
+        config = load_config(path)
         found += look_at_configuration(config)
         found += [unwise("configuration", said, "") for said in warnings_for(config)]
         stored, channels = await look_at_store(config)
         found += stored
-        found += await look_at_discord(config, environ, channels=channels, offline=args.offline)
+        found += await look_at_discord(config, environ, channels=channels, offline=offline)
     except ConfigError as error:
-        found += [wrong("configuration", str(fault), "") for fault in error.faults]
-        status = CONFIG
-    if status == DONE and any(one.state == "wrong" for one in found):
-        status = FAILED
-    _show(found, as_json=args.json, status=status)
-    return status
+        return [*found, *(wrong("configuration", str(fault), "") for fault in error.faults)], True
+    return found, False
 
 
 def _show(found: Sequence[Finding], *, as_json: bool, status: int) -> None:
