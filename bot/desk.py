@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from bot.desk_actors import ActorDesk
 from bot.desk_feeds import FeedDesk
+from bot.desk_ledger import Ledger
 from bot.desk_news import NewsDesk
-from bot.desk_sight import Ledger
 from bot.desk_watches import WatchDesk
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bot.desk_names import clean_name
 from bot.desk_queries import doubts_about_actor
-from bot.desk_sight import clean_name, need_manager
+from bot.desk_sight import need_manager
 from bot.errors import QueryError, UserError
 from bot.model import Actor, Alias
 from bot.reading.matcher import Matcher
@@ -18,7 +19,8 @@ from bot.reading.spellings import spellings_of_actor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.desk_sight import Asker, Ledger, Sight
+    from bot.desk_ledger import Ledger
+    from bot.desk_sight import Asker, Sight
     from bot.model import Watch
 
 MOST_ALIASES = 50

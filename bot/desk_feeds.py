@@ -10,13 +10,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bot.desk_sight import clean_name, host_in, need_manager
+from bot.desk_names import clean_name, host_in
+from bot.desk_sight import need_manager
 from bot.errors import FeedError, UserError
 from bot.feeds.links import without_credentials
 from bot.toml_table import duration_s, shown_duration
 
 if TYPE_CHECKING:
-    from bot.desk_sight import Asker, Ledger, SeenFeed, Sight
+    from bot.desk_ledger import Ledger
+    from bot.desk_sight import Asker, SeenFeed, Sight
     from bot.model import Feed, ParsedFeed
     from bot.store import FeedLine
 

@@ -23,7 +23,8 @@ from bot.toml_table import duration_s
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from bot.desk_sight import Asker, Ledger, Sight
+    from bot.desk_ledger import Ledger
+    from bot.desk_sight import Asker, Sight
     from bot.model import Article, Match, WordForm
     from bot.store import Standing, StoredArticle
 

@@ -1,38 +1,21 @@
-"""What one person may see of what is watched, and how they name it. The one place where servers are kept apart.
-
-Pure but for `Ledger`, which keeps the last look at the store in memory, so that names are offered while somebody types.
-"""
+"""What one person may see of what is watched, and how they name it. The one place where servers are kept apart. Pure."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from bot.errors import UserError, WireError
+from bot.desk_names import host_in, named, short_name
+from bot.errors import UserError
 from bot.feeds.links import without_credentials
-from bot.plurals import plural_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     from bot.model import Actor, Article, Feed, Watch
-    from bot.pipeline import Pipeline, Watching
-    from bot.store import Holdings, Store, StoredArticle
-
-T = TypeVar("T")
-
-log = logging.getLogger(__name__)
-
-NAME_CHARS = 100
-OFFERS = 25
-CLOSEST = 3
+    from bot.store import Holdings, StoredArticle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,60 +161,12 @@ class Sight:
         return short_name(given or feed.name or host_in(feed.url) or "feed")
 
 
-def host_in(url: str) -> str:
-    """Return the host and port that an address leads to."""
-    return re.split(r"[/?#]", without_credentials(url).partition("://")[2])[0]
-
-
-def short_name(text: str) -> str:
-    """Return a name on one line, short enough to be offered."""
-    line = " ".join(text.split())
-    return line if len(line) <= NAME_CHARS else line[: NAME_CHARS - 1] + "…"
-
-
 def _told_apart(one: SeenFeed) -> SeenFeed:
     rest = without_credentials(one.feed.url).partition("://")[2].partition("?")[0]
     name = f"{one.name[:40]} · {rest[-50:]}" if not one.is_declared else f"{one.name[:40]} · declared {one.feed.id}"
     return SeenFeed(
         feed=one.feed, name=name, is_declared=one.is_declared, enabled=one.enabled, created_by=one.created_by
     )
-
-
-def named(name: str, known: Mapping[str, T], noun: str) -> T:
-    """Return what bears this name, whatever its case.
-
-    Raises:
-        UserError: nothing does; names the closest.
-    """
-    wanted = " ".join(name.split())
-    if wanted in known:
-        return known[wanted]
-    by_low = {one.casefold(): one for one in known}
-    low = wanted.casefold()
-    if low in by_low:
-        return known[by_low[low]]
-    closest = [by_low[one] for one in get_close_matches(low, by_low, n=CLOSEST, cutoff=0.5)]
-    way_out = f"Closest: {', '.join(closest)}." if closest else f"/{noun} list shows the {plural_of(noun)} you can see."
-    raise UserError(f'There is no {noun} "{wanted[:NAME_CHARS]}" here. {way_out}')
-
-
-def offers_for(typed: str, names: Iterable[str]) -> list[str]:
-    """Return what may be meant by what is typed so far, best first: what begins so, then a word that does, then what holds it."""
-    wanted = " ".join(typed.split()).casefold()
-    ranked: list[tuple[int, int, str]] = []
-    for place, name in enumerate(dict.fromkeys(names)):
-        low = name.casefold()
-        if low.startswith(wanted):
-            rank = 0
-        elif any(word.startswith(wanted) for word in low.split()):
-            rank = 1
-        elif wanted in low:
-            rank = 2
-        else:
-            continue
-        if len(name) <= NAME_CHARS:
-            ranked.append((rank, place, name))
-    return [name for _, _, name in sorted(ranked)[:OFFERS]]
 
 
 def need_manager(asker: Asker) -> None:
@@ -242,75 +177,3 @@ def need_manager(asker: Asker) -> None:
     """
     if not asker.is_manager:
         raise UserError("This is for people with the Manage Server permission: ask one of them.")
-
-
-def clean_name(name: str, noun: str) -> str:
-    """Return a name that was typed, on one line.
-
-    Raises:
-        UserError: it is empty or too long.
-    """
-    line = " ".join(name.split())
-    if not any(map(str.isalnum, line)):
-        raise UserError(f"A {noun} needs a name with at least one letter or digit.")
-    if len(line) > NAME_CHARS:
-        raise UserError(f"A name may have {NAME_CHARS} characters; this one has {len(line)}.")
-    return line
-
-
-class Ledger:
-    """What the desks share: the store, the pipeline, the clock, what is to happen after a change, and the last look at it all."""
-
-    def __init__(
-        self,
-        store: Store,
-        *,
-        pipeline: Pipeline,
-        clock: Callable[[], datetime],
-        refresh: Callable[[], Awaitable[None]],
-    ) -> None:
-        self.store = store
-        self.pipeline = pipeline
-        self.clock = clock
-        self._refresh = refresh
-        self._changing = asyncio.Lock()
-        self._memory: Holdings | None = None
-        self._seen_with: Watching | None = None
-
-    async def sight(self, asker: Asker) -> Sight:
-        """Return what the asker may see at this moment."""
-        holdings = await self._look()
-        unplaced = {one.channel_id for one in holdings.watches if one.origin == "config" and not one.home_id}
-        homes = {channel_id: asker.guild_id for channel_id in unplaced if channel_id and asker.holds(channel_id)}
-        if homes and await self.store.chat.settle_homes(homes):  # declared since the bot met its servers
-            await self.changed()
-            holdings = await self._look()
-        return Sight(holdings, asker)
-
-    async def glance(self, asker: Asker) -> Sight:
-        """Return what the asker may see, from memory; the store is asked again only after what is watched was swapped."""
-        if self._memory is None or self._seen_with is not self.pipeline.watching:
-            return await self.sight(asker)
-        return Sight(self._memory, asker)
-
-    async def changed(self) -> None:
-        """Let a change take effect: compile anew what is watched, one change after another.
-
-        Raises:
-            UserError: it is stored, but not in force yet.
-        """
-        async with self._changing:
-            try:
-                await self._refresh()
-            except WireError as error:
-                log.warning("event=change_waits reason=%r", str(error))
-                raise UserError(
-                    "That is kept, but not in force yet: what it takes could not be worked out just now. Any later change brings it about."
-                ) from error
-            await self._look()
-
-    async def _look(self) -> Holdings:
-        seen_with = self.pipeline.watching
-        self._memory = await self.store.chat.holdings()
-        self._seen_with = seen_with
-        return self._memory

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from bot.desk_names import clean_name
 from bot.desk_queries import doubts_about, meaning_of, read_query
-from bot.desk_sight import clean_name, need_manager
+from bot.desk_sight import need_manager
 from bot.errors import UserError
 from bot.model import Watch
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from bot.desk_sight import Asker, Ledger, Sight
+    from bot.desk_ledger import Ledger
+    from bot.desk_sight import Asker, Sight
 
 MOST_WATCHES = 200
 SHOWN_HITS = 3

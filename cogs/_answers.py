@@ -12,7 +12,8 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.desk_sight import Asker, offers_for
+from bot.desk_names import offers_for
+from bot.desk_sight import Asker
 from bot.errors import StoreError, UserError
 from cogs._buttons import Kept, Pages
 from cogs._escape import clean, cut, shown

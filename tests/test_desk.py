@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.alerts import heard_in
+from bot.desk_names import named, offers_for
 from bot.desk_queries import doubts_about, doubts_about_actor, meaning_of, read_query
-from bot.desk_sight import Asker, Sight, named, offers_for
+from bot.desk_sight import Asker, Sight
 from bot.errors import QueryError, UserError
 from bot.model import Actor, Alias, Feed, Match, Matches, Watch, WhyNot
 from bot.reading.query import parse_query

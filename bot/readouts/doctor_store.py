@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.desk_sight import host_in
+from bot.desk_names import host_in
 from bot.errors import StoreError
 from bot.feeds.links import without_credentials
 from bot.plurals import counted

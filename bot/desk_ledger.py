@@ -1,0 +1,81 @@
+"""What the desks share: the store, the clock, whose turn it is to change something, and the last look at it all.
+
+The one place that keeps anything in memory between two questions, so that names are offered while somebody types.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from bot.desk_sight import Sight
+from bot.errors import UserError, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from bot.desk_sight import Asker
+    from bot.pipeline import Pipeline, Watching
+    from bot.store import Holdings, Store
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """What the desks share: the store, the pipeline, the clock, what is to happen after a change, and the last look at it all."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        pipeline: Pipeline,
+        clock: Callable[[], datetime],
+        refresh: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.store = store
+        self.pipeline = pipeline
+        self.clock = clock
+        self._refresh = refresh
+        self._changing = asyncio.Lock()
+        self._memory: Holdings | None = None
+        self._seen_with: Watching | None = None
+
+    async def sight(self, asker: Asker) -> Sight:
+        """Return what the asker may see at this moment."""
+        holdings = await self._look()
+        unplaced = {one.channel_id for one in holdings.watches if one.origin == "config" and not one.home_id}
+        homes = {channel_id: asker.guild_id for channel_id in unplaced if channel_id and asker.holds(channel_id)}
+        if homes and await self.store.chat.settle_homes(homes):  # declared since the bot met its servers
+            await self.changed()
+            holdings = await self._look()
+        return Sight(holdings, asker)
+
+    async def glance(self, asker: Asker) -> Sight:
+        """Return what the asker may see, from memory; the store is asked again only after what is watched was swapped."""
+        if self._memory is None or self._seen_with is not self.pipeline.watching:
+            return await self.sight(asker)
+        return Sight(self._memory, asker)
+
+    async def changed(self) -> None:
+        """Let a change take effect: compile anew what is watched, one change after another.
+
+        Raises:
+            UserError: it is stored, but not in force yet.
+        """
+        async with self._changing:
+            try:
+                await self._refresh()
+            except WireError as error:
+                log.warning("event=change_waits reason=%r", str(error))
+                raise UserError(
+                    "That is kept, but not in force yet: what it takes could not be worked out just now. Any later change brings it about."
+                ) from error
+            await self._look()
+
+    async def _look(self) -> Holdings:
+        seen_with = self.pipeline.watching
+        self._memory = await self.store.chat.holdings()
+        self._seen_with = seen_with
+        return self._memory

@@ -1,0 +1,82 @@
+"""The names that people give and type: made fit, found again, offered while somebody types. Pure."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, TypeVar
+
+from bot.errors import UserError
+from bot.feeds.links import without_credentials
+from bot.plurals import plural_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+T = TypeVar("T")
+
+NAME_CHARS = 100
+OFFERS = 25
+CLOSEST = 3
+
+
+def host_in(url: str) -> str:
+    """Return the host and port that an address leads to."""
+    return re.split(r"[/?#]", without_credentials(url).partition("://")[2])[0]
+
+
+def short_name(text: str) -> str:
+    """Return a name on one line, short enough to be offered."""
+    line = " ".join(text.split())
+    return line if len(line) <= NAME_CHARS else line[: NAME_CHARS - 1] + "…"
+
+
+def named(name: str, known: Mapping[str, T], noun: str) -> T:
+    """Return what bears this name, whatever its case.
+
+    Raises:
+        UserError: nothing does; names the closest.
+    """
+    wanted = " ".join(name.split())
+    if wanted in known:
+        return known[wanted]
+    by_low = {one.casefold(): one for one in known}
+    low = wanted.casefold()
+    if low in by_low:
+        return known[by_low[low]]
+    closest = [by_low[one] for one in get_close_matches(low, by_low, n=CLOSEST, cutoff=0.5)]
+    way_out = f"Closest: {', '.join(closest)}." if closest else f"/{noun} list shows the {plural_of(noun)} you can see."
+    raise UserError(f'There is no {noun} "{wanted[:NAME_CHARS]}" here. {way_out}')
+
+
+def offers_for(typed: str, names: Iterable[str]) -> list[str]:
+    """Return what may be meant by what is typed so far, best first: what begins so, then a word that does, then what holds it."""
+    wanted = " ".join(typed.split()).casefold()
+    ranked: list[tuple[int, int, str]] = []
+    for place, name in enumerate(dict.fromkeys(names)):
+        low = name.casefold()
+        if low.startswith(wanted):
+            rank = 0
+        elif any(word.startswith(wanted) for word in low.split()):
+            rank = 1
+        elif wanted in low:
+            rank = 2
+        else:
+            continue
+        if len(name) <= NAME_CHARS:
+            ranked.append((rank, place, name))
+    return [name for _, _, name in sorted(ranked)[:OFFERS]]
+
+
+def clean_name(name: str, noun: str) -> str:
+    """Return a name that was typed, on one line.
+
+    Raises:
+        UserError: it is empty or too long.
+    """
+    line = " ".join(name.split())
+    if not any(map(str.isalnum, line)):
+        raise UserError(f"A {noun} needs a name with at least one letter or digit.")
+    if len(line) > NAME_CHARS:
+        raise UserError(f"A name may have {NAME_CHARS} characters; this one has {len(line)}.")
+    return line
