@@ -14,6 +14,7 @@ from bot.desk_names import clean_name, host_in
 from bot.desk_sight import need_manager
 from bot.errors import FeedError, UserError
 from bot.feeds.links import without_credentials
+from bot.feeds.notices import remarks_on, span
 from bot.toml_table import duration_s, shown_duration
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ class FeedReport:
     items: int = 0
     newest: tuple[FeedLine, ...] = ()
     parsed: ParsedFeed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedFeed:
+    """A feed that was released, as it was before. items: how many it held back."""
+
+    feed: SeenFeed
+    items: int
 
 
 class FeedDesk:
@@ -135,24 +144,43 @@ class FeedDesk:
         await self._ledger.store.chat.switch_feed(asker.guild_id, feed.feed.id, on=on, now=self._ledger.clock())
         return await self._after(asker, feed)
 
-    async def release(self, asker: Asker, name: str) -> SeenFeed:
-        """Ask a feed that is in trouble again at once, whatever its back-off says; return it as it was.
+    async def release(self, asker: Asker, name: str, *, drop: bool = False) -> ReleasedFeed:
+        """Let through what a feed held back, or drop it; else ask one that is in trouble again at once, whatever its back-off says.
 
         Raises:
-            UserError: it is not here, is paused, is not in trouble, or was asked a moment ago.
+            UserError: it is not here, is paused, holds nothing back and is in no trouble, or may not be asked just now; for drop also
+                where it is not this server's alone to decide.
         """
         need_manager(asker)
-        feed = (await self._ledger.sight(asker)).feed(name)
+        sight = await self._ledger.sight(asker)
+        feed = sight.feed(name)
         if not feed.enabled:
             raise UserError(f"{feed.name} is paused: /feed resume lets it go on.")
-        if feed.feed.state in {"new", "ok", "slow"} and not feed.feed.last_error:
-            raise UserError(f"Nothing is held back: {feed.name} works.")
-        asked_at = feed.feed.last_poll_at
-        if asked_at and (self._ledger.clock() - asked_at).total_seconds() < RELEASE_GAP_S:
-            raise UserError(f"{feed.name} was asked less than a minute ago: wait a little.")
-        await self._ledger.store.wake_feeds([feed.feed.id])
+        if drop and not feed.feed.held:
+            raise UserError(f"Nothing is held back: {feed.name} has no items to drop.")
+        if drop and not sight.decides_on(feed):
+            raise UserError("Other servers hear this feed too: its items can be let through from here, not dropped.")
+        if not feed.feed.held:
+            self._refuse_too_soon(feed)
+        items = await self._ledger.store.release_feed(feed.feed.id, drop=drop)
         await self._ledger.changed()
-        return feed
+        return ReleasedFeed(feed=feed, items=items)
+
+    def _refuse_too_soon(self, feed: SeenFeed) -> None:
+        """Refuse to have a feed asked that works, that was asked a moment ago, or whose host wants to be left alone."""
+        if feed.feed.state in {"new", "ok", "slow", "moved"} and not feed.feed.last_error:
+            raise UserError(f"Nothing is held back: {feed.name} works.")
+        now, asked_at, rests_until_at = self._ledger.clock(), feed.feed.last_poll_at, feed.feed.host_rest_until_at
+        if rests_until_at and rests_until_at > now:
+            left = span((rests_until_at - now).total_seconds())
+            raise UserError(f"Its host asked to be left alone: {feed.name} can be asked again in {left}, and then is.")
+        left_s = RELEASE_GAP_S - (now - asked_at).total_seconds() if asked_at else 0.0
+        if left_s > 0:
+            raise UserError(f"{feed.name} was asked less than a minute ago: it can be asked again in {left_s:.0f} s.")
+
+    def remarks(self, feed: SeenFeed) -> tuple[str, ...]:
+        """Return what is remarkable about a feed, a sentence each."""
+        return remarks_on(feed.feed, interval_s=feed.feed.interval_s or self._ledger.pipeline.habits.interval_s)
 
     async def one_to_change(self, asker: Asker, name: str) -> tuple[SeenFeed, tuple[str, ...]]:
         """Return a feed that may be changed here, and the watches that listen to nothing else: what a confirmation shows.

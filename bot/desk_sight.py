@@ -106,6 +106,12 @@ class Sight:
         heard = frozenset(feed.id for feed in self._holdings.feeds if self.hears(feed.id))
         return None if len(heard) == len(self._holdings.feeds) else heard
 
+    def decides_on(self, feed: SeenFeed) -> bool:
+        """Return whether what becomes of a feed's items is this server's to decide: it alone hears it, or the operator's lists are its."""
+        if feed.is_declared:
+            return self.is_home
+        return self._holdings.audiences.get(feed.feed.id) == {self.asker.guild_id}
+
     def watch(self, name: str) -> Watch:
         """Return the watch of that name.
 

@@ -29,6 +29,8 @@ from cogs._buttons import Confirm
 from cogs._escape import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.desk_feeds import FeedReport
     from bot.desk_sight import Asker, SeenFeed
     from bot.store import FeedLine
@@ -130,14 +132,24 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         one = await self.desk.feeds.switch(self.asker(interaction), feed, on=True)
         await reply(interaction, f"Heard again: **{shown(one.name, 200)}**. What appeared meanwhile is not posted.")
 
-    @app_commands.command(name="release", description="Ask a feed in trouble again at once")
-    @app_commands.describe(feed="Which feed")
+    @app_commands.command(name="release", description="Let through what a feed held back; ask one in trouble again")
+    @app_commands.describe(feed="Which feed", drop="Drop what it held back instead: nothing of it is posted")
     @app_commands.autocomplete(feed=offer_feeds)
-    async def release(self, interaction: Interaction, feed: app_commands.Range[str, 1, OPTION_CHARS]) -> None:
-        """Release a feed from its back-off."""
+    async def release(
+        self,
+        interaction: Interaction,
+        feed: app_commands.Range[str, 1, OPTION_CHARS],
+        drop: bool = False,  # noqa: FBT001, FBT002  # an option of the command
+    ) -> None:
+        """Release a feed from its back-off, or what it held back."""
         await defer(interaction)
-        one = await self.desk.feeds.release(self.asker(interaction), feed)
-        await reply(interaction, f"**{shown(one.name, 200)}** is asked again now. /feed test shows what came of it.")
+        released = await self.desk.feeds.release(self.asker(interaction), feed, drop=drop)
+        name, items = shown(released.feed.name, 200), released.items
+        said = f"**{name}** is asked again now. /feed test shows what came of it."
+        if items:
+            what = "dropped: nothing of them is posted" if drop else "let through: they are read now, and posted where they match"
+            said = f"**{name}**: {items:,} held back, {what}."
+        await reply(interaction, said)
 
     @app_commands.command(name="list", description="The feeds this server hears, and how they are")
     @app_commands.describe(state="Only feeds in this state")
@@ -154,7 +166,7 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             )
             await reply(interaction, none)
             return
-        await reply_pages(interaction, f"Feeds ({len(feeds)})", [_entry(one, asker) for one in feeds])
+        await reply_pages(interaction, f"Feeds ({len(feeds)})", [_entry(one, asker, self.desk.feeds.remarks(one)) for one in feeds])
 
     @app_commands.command(name="test", description="What a feed gave last; of a new address, what it gives now")
     @app_commands.describe(feed="A feed of this server", url="An address to look at, without subscribing")
@@ -175,10 +187,10 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             need_manager(asker)
             url = url if "://" in url else f"https://{url}"
         report = await self.desk.feeds.test(asker, feed or url)
-        await reply_pages(interaction, "Feed test", [_report(report)])
+        await reply_pages(interaction, "Feed test", [_report(report, self.desk.feeds.remarks(report.feed) if report.feed else ())])
 
 
-def _entry(one: SeenFeed, asker: Asker) -> str:
+def _entry(one: SeenFeed, asker: Asker, remarks: Sequence[str]) -> str:
     feed, state = one.feed, state_of(one)
     parts = [f"**{shown(one.name, 200)}** · {STATES[state]}{' · declared' if one.is_declared else ''}"]
     parts.append(f"{shown(shown_address(one, asker), 300)} · last asked {when(feed.last_poll_at)}")
@@ -186,10 +198,10 @@ def _entry(one: SeenFeed, asker: Asker) -> str:
         parts.append(shown(feed.last_error, 300))
     if feed.interval_s:
         parts.append(f"every {shown_duration(feed.interval_s)} at most")
-    return "\n".join(parts)
+    return "\n".join([*parts, *(shown(remark, 300) for remark in remarks)])
 
 
-def _report(report: FeedReport) -> str:
+def _report(report: FeedReport, remarks: Sequence[str]) -> str:
     if report.parsed is not None:
         parsed = report.parsed
         lines = [
@@ -203,6 +215,7 @@ def _report(report: FeedReport) -> str:
     lines.append(f"asked {when(feed.last_poll_at)} · worked {when(feed.last_ok_at)} · next {when(feed.next_poll_at)}")
     if feed.last_error:
         lines.append(f"⚠ {shown(feed.last_error, 400)}")
+    lines += [shown(remark, 300) for remark in remarks]
     lines.append(f"{report.items} items kept" + (", the newest:" if report.newest else ""))
     return "\n".join([*lines, *(f"• {_line(each)}" for each in report.newest)])
 

@@ -96,17 +96,21 @@ def commit_poll(sql: sqlite3.Connection, poll: Poll) -> tuple[int, ...]:
 
 
 def release_feed(sql: sqlite3.Connection, feed_id: int, *, drop: bool) -> int:
-    """Let a feed be asked again at once, also one that is gone, and let what it held back be read, or lie; return how many items."""
+    """Let what a feed held back be read, or lie; one that held nothing is asked again at once, also where it is gone.
+
+    Returns how many items were held back.
+    """
     held = sql.execute(
         "UPDATE items SET state = ? WHERE feed_id = ? AND state = 'held'",
         ("baseline" if drop else "to_read", feed_id),
     ).rowcount
     sql.execute(
-        """UPDATE feeds SET next_poll_at = NULL, wakes = wakes + 1, fail_count = CASE state WHEN 'gone' THEN 0 ELSE fail_count END,
+        """UPDATE feeds SET next_poll_at = CASE WHEN ?2 THEN next_poll_at END, wakes = wakes + NOT ?2,
+            fail_count = CASE state WHEN 'gone' THEN 0 ELSE fail_count END,
             state = CASE WHEN state IN ('gone', 'suspect') THEN CASE WHEN subscribed_at IS NULL THEN 'new' ELSE 'ok' END ELSE state END,
             health = json_set(health, '$.emptied', json('false'))
-        WHERE id = ? AND enabled""",
-        (feed_id,),
+        WHERE id = ?1 AND enabled""",
+        (feed_id, held > 0),
     )
     return held
 

@@ -190,7 +190,7 @@ class Store:
         return new
 
     async def release_feed(self, feed_id: int, *, drop: bool = False) -> int:
-        """Make a feed due at once, also one that is gone, and let the items that it held back be read; drop: let them lie unread.
+        """Let the items that a feed held back be read (drop: lie); one that held none is due at once, also where it is gone.
 
         Returns how many items were held back.
         """
