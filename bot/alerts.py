@@ -4,7 +4,8 @@ The rules, in order, for each channel that a fired watch belongs to:
 1. A channel that knows nothing of the story gets an alert; several watches share it.
 2. What the channel has been told of is a set of keys: the watches that fired and the watched actors that were named.
 3. The same article read again (its page came, it was edited): a watch that is new to the channel alerts anew, as a reply; and
-   the article's own alerts are edited where their cards would now say something else.
+   the article's own alerts are edited where their cards would now say something else. Where the words that an alert was made for
+   stand there no longer, its card says so (bot/retraction.py); what the channel was told stays told, and nobody is pinged.
 4. Another report of the story: a watch or actor that is new to the channel alerts anew, as a reply; otherwise the first alert
    is edited to name the further source.
 5. Nothing old: a watch that the channel was not told of stays silent about an item that was there before the watch, or its
@@ -19,11 +20,13 @@ from typing import TYPE_CHECKING
 
 from bot.cards import card_for
 from bot.model import Alert, AlertEdit, Hearing, Matches
+from bot.retraction import Rereading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
-    from bot.model import Article, Item, Match, Story, ToldAlert, Watch
+    from bot.model import Article, Card, Item, Match, Story, ToldAlert, Watch
 
 Place = tuple[int, int]
 
@@ -39,13 +42,14 @@ def alerts_for(
     watches: Sequence[Watch],
     story: Story,
     told: Sequence[ToldAlert],
-    late: str = "",
+    now: datetime,
+    found: str = "",
     fired_before: Collection[int] = (),
     hearings: Mapping[tuple[int, int], Hearing] = NONE_HEARD,
 ) -> tuple[tuple[Alert, ...], tuple[AlertEdit, ...]]:
     """Return the alerts and edits that are owed because of this reading.
 
-    watches: all that could fire, of any channel. told: every alert of this story so far, in any channel. late: said on what is new.
+    watches: all that could fire, of any channel. told: every alert of this story so far, in any channel. found: said on what is new.
     fired_before: watches that an earlier wording of the item fired. hearings: how servers hear what they asked for, by feed and server.
     """
     alerts: list[Alert] = []
@@ -61,17 +65,19 @@ def alerts_for(
             or not (watch.id in fired_before or is_old_for(watch, item, hearings))
         )
     ]
-    for place in dict.fromkeys((watch.channel_id, watch.thread_id) for watch in fired):
+    rereading = Rereading(item=item, article=article, now=now)
+    told_of_it = [(alert.channel_id, alert.thread_id) for alert in told if alert.item_id == item.id]
+    for place in dict.fromkeys([*((watch.channel_id, watch.thread_id) for watch in fired), *told_of_it]):
         here = [watch for watch in fired if (watch.channel_id, watch.thread_id) == place]
         before = [alert for alert in told if (alert.channel_id, alert.thread_id) == place]
         named = as_called(article, item, here, hearings)
-        telling = Telling(item=item, article=named, matches=matches.matches, watches=here, late=late)
+        telling = Telling(item=item, article=named, matches=matches.matches, watches=here, found=found)
         fresh = telling.fresh(before)
         mine = [alert for alert in before if alert.item_id == item.id]
-        if not before or fresh:
+        if here and (not before or fresh):
             alerts.append(telling.alert(place, story, before, fresh))
         if mine:
-            edits += telling.edits_of_own(mine)
+            edits += telling.edits_of_own(mine, rereading)
         elif before and not fresh:
             edits += telling.edits_of_first(before[0])
     return tuple(alerts), tuple(edits)
@@ -125,13 +131,13 @@ class Telling:
     """One article and the watches of one channel that fired on it: what is new there, and how it is said."""
 
     def __init__(
-        self, *, item: Item, article: Article, matches: Sequence[Match], watches: Sequence[Watch], late: str
+        self, *, item: Item, article: Article, matches: Sequence[Match], watches: Sequence[Watch], found: str
     ) -> None:
         self._item = item
         self._article = article
         self._matches = matches
         self._watches = watches
-        self._late = late
+        self._found = found
 
     def fresh(self, before: Sequence[ToldAlert]) -> frozenset[str]:
         """Return the keys that the channel has not been told of; for the same article actors alone are no news (rule 3)."""
@@ -152,31 +158,35 @@ class Telling:
             thread_id=place[1],
             story_key=story.key,
             number=max((alert.number for alert in before), default=-1) + 1,
-            card=card_for(item=self._item, article=self._article, matches=matches, watches=watches, late=self._late),
+            card=card_for(item=self._item, article=self._article, matches=matches, watches=watches, found=self._found),
             told=told_keys(watches, matches),
             reply_to=min((alert.number for alert in before), default=None),
         )
 
-    def edits_of_own(self, mine: Sequence[ToldAlert]) -> list[AlertEdit]:
+    def edits_of_own(self, mine: Sequence[ToldAlert], rereading: Rereading) -> list[AlertEdit]:
         """Return a better card for each alert of this very article whose card would now say something else."""
         edits = []
         for alert in mine:
             watches = [watch for watch in self._watches if f"watch:{watch.id}" in alert.told]
-            if not watches:
-                continue
-            matches = self._of(watches)
-            card = card_for(
-                item=self._item,
-                article=self._article,
-                matches=matches,
-                watches=watches,
-                late=alert.card.late,
-                also=alert.card.also,
-            )
-            card = replace(card, watches=alert.card.watches, mentions=alert.card.mentions, seen_at=alert.card.seen_at)
+            card = rereading.told(alert.card, self._better(alert.card, watches) if watches else None)
             if card != alert.card:
-                edits.append(AlertEdit(alert_id=alert.id, card=card, told=alert.told | told_keys(watches, matches)))
+                edits.append(
+                    AlertEdit(alert_id=alert.id, card=card, told=alert.told | told_keys(watches, self._of(watches)))
+                )
         return edits
+
+    def _better(self, card: Card, watches: Sequence[Watch]) -> Card:
+        """Return the card that would be made now, with what stays of the one that is there."""
+        matches = self._of(watches)
+        better = card_for(item=self._item, article=self._article, matches=matches, watches=watches, found=card.found)
+        return replace(
+            better,
+            watches=card.watches,
+            mentions=card.mentions,
+            seen_at=card.seen_at,
+            late=card.late,
+            also=card.also,
+        )
 
     def edits_of_first(self, first: ToldAlert) -> list[AlertEdit]:
         """Return the first alert with this article's source named beside its own, nothing where it is named already."""

@@ -21,12 +21,12 @@ def card_for(
     article: Article,
     matches: Sequence[Match],
     watches: Sequence[Watch],
-    late: str = "",
+    found: str = "",
     also: tuple[str, ...] = (),
 ) -> Card:
     """Return the card that tells of an article to the given watches, which all fired on it and share one channel.
 
-    matches: of these watches alone, in the order of `Matches`. late: why it comes late, a sentence, or "".
+    matches: of these watches alone, in the order of `Matches`. found: why only now, a sentence, or "".
     """
     return Card(
         headline=article.title or UNTITLED,
@@ -39,7 +39,7 @@ def card_for(
         brief=brief_sentences_in(article, matches),
         kind=article.kind,
         note=article.note,
-        late=late,
+        found=found,
         also=also,
         mentions=tuple(dict.fromkeys(watch.mention for watch in watches if watch.mention)),
         lang=article.lang,
@@ -47,11 +47,11 @@ def card_for(
 
 
 def reasons_for(matches: Sequence[Match]) -> tuple[Reason, ...]:
-    """Return one reason for each watch and spelling, in the order in which they first occur, with how often they occur."""
+    """Return one reason for each watch, spelling and field, in the order in which they first occur, with how often they occur there."""
     first: dict[tuple[str | None, ...], Match] = {}
     times: dict[tuple[str | None, ...], int] = {}
     for match in matches:
-        spelling = (match.watch, match.actor, match.alias.casefold(), match.rule)
+        spelling = (match.watch, match.actor, match.alias.casefold(), match.rule, match.field)
         first.setdefault(spelling, match)
         times[spelling] = times.get(spelling, 0) + 1
     return tuple(
@@ -71,9 +71,15 @@ def reasons_for(matches: Sequence[Match]) -> tuple[Reason, ...]:
 def brief_sentences_in(article: Article, matches: Sequence[Match]) -> tuple[BriefSentence, ...]:
     """Return the brief's sentences verbatim, each with the places of the matched words inside it."""
     in_text = [match for match in matches if match.field == "text"]
+    spans = brief_for(article, matches).sentences
+    ends = (spans[0].start if spans else 0, *(span.end for span in spans))
     return tuple(
-        BriefSentence(text=article.text[sentence.start : sentence.end], bold=bold_in(sentence, in_text))
-        for sentence in brief_for(article, matches).sentences
+        BriefSentence(
+            text=article.text[span.start : span.end],
+            bold=bold_in(span, in_text),
+            is_apart=bool(article.text[end : span.start].strip()),
+        )
+        for end, span in zip(ends, spans, strict=False)
     )
 
 

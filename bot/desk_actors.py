@@ -19,9 +19,8 @@ from bot.reading.spellings import spellings_of_actor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.desk_ledger import Ledger
-    from bot.desk_sight import Asker, Sight
-    from bot.model import Watch
+    from bot.desk_sight import Asker, Ledger, Sight
+    from bot.model import Rule, Watch
 
 MOST_ALIASES = 50
 MOST_ACTORS = 1_000
@@ -35,7 +34,7 @@ class ActorView:
 
     actor: Actor
     doubts: tuple[str, ...] = ()
-    spellings: tuple[tuple[str, str], ...] = ()
+    spellings: tuple[tuple[str, Rule], ...] = ()
     watches: tuple[str, ...] = ()
 
 
@@ -206,7 +205,7 @@ def _faults(watches: Sequence[Watch], actors: Sequence[Actor]) -> dict[int, Quer
 
 
 def _view(sight: Sight, actor: Actor) -> ActorView:
-    spellings = dict.fromkeys((one.alias, str(one.rule)) for one in spellings_of_actor(0, actor))
+    spellings = dict.fromkeys((one.alias, one.rule) for one in spellings_of_actor(0, actor))
     return ActorView(
         actor=actor,
         doubts=tuple(doubts_about_actor(actor)),

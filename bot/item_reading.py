@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -40,6 +41,8 @@ SLOW = "its host is slow just now"
 QUEUED = "its page is still to be read"
 PAGE_GIVEN_UP_AFTER = timedelta(days=1)
 ARTICLE_CHARS = 200_000
+AT_WORK = 4  # articles whose hits are held in memory at once: one is placed, the next ones are matched
+KEPT_MATCHES = 100  # of one watch in one article: an article that is nothing but hits would fill the disk with them
 FINAL_REASONS = frozenset({"robots", "refused", "content_type", "too_large"})
 ADVICE = re.compile(r";[^()]*(?=\.$| \()")  # "…; check the address (HTTP 404)."
 
@@ -60,6 +63,7 @@ class ItemReading:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._slow_until: dict[str, datetime] = {}
+        self._at_work = asyncio.Semaphore(AT_WORK)
         self._placing = asyncio.Lock()
 
     async def read_item(self, item: Item) -> None:
@@ -73,9 +77,9 @@ class ItemReading:
         """
         again = "found when the article was read again" if item.readings else ""
         if not self._wants_page(item):
-            return await self._commit(item, PageTry(), late=again)
+            return await self._commit(item, PageTry(), found=again)
         if self._is_slow(item):
-            return await self._commit(item, PageTry(failure=SLOW, again=True, wait_s=PAGE_AGAIN_S[0]), late=again)
+            return await self._commit(item, PageTry(failure=SLOW, again=True, wait_s=PAGE_AGAIN_S[0]), found=again)
         limit_s = self._means.habits.page_limit_s + min(
             self._means.web.page_wait_s(item.url), self._means.habits.patience_s
         )
@@ -83,8 +87,8 @@ class ItemReading:
         try:
             await asyncio.wait({trying}, timeout=limit_s + EXTRACTING_S)
             if trying.done():
-                return await self._commit(item, trying.result(), late=again)
-            await self._commit(item, PageTry(failure=QUEUED, again=True, wait_s=PAGE_AGAIN_LIMIT_S), late=again)
+                return await self._commit(item, trying.result(), found=again)
+            await self._commit(item, PageTry(failure=QUEUED, again=True, wait_s=PAGE_AGAIN_LIMIT_S), found=again)
             tried = await trying
         finally:
             await stop_task(trying)
@@ -105,7 +109,7 @@ class ItemReading:
             tries = item.page_tries + (tried.wait_s is None)
             await self._means.store.put_off_page(item.id, next_at=self._page_next_at(item, tried, tries), tries=tries)
         else:
-            await self._commit(item, tried, late="found in the page, which came {minutes} min after the teaser")
+            await self._commit(item, tried, found="found in the page, which came {minutes} min after the teaser")
 
     def _wants_page(self, item: Item) -> bool:
         if not item.url or self._means.habits.full_text == "never":
@@ -138,9 +142,13 @@ class ItemReading:
         # A clock that was set back makes no host slow for longer.
         return until is not None and timedelta(0) < until - self._means.clock() <= SLOW_FOR
 
-    async def _commit(self, item: Item, tried: PageTry, *, late: str) -> None:
+    async def _commit(self, item: Item, tried: PageTry, *, found: str) -> None:
+        async with self._at_work:
+            await self._commit_in_turn(item, tried, found=found)
+
+    async def _commit_in_turn(self, item: Item, tried: PageTry, *, found: str) -> None:
         read_at = self._means.clock()
-        late = late.format(minutes=max(1, round((read_at - since(item)).total_seconds() / 60)))
+        found = found.format(minutes=max(1, round((read_at - since(item)).total_seconds() / 60)))
         watching, size = self._means.watching, len(item.text) + len(tried.page.text if tried.page else "")
         chosen, article, matches = await without_stalling(size, read_text, item, tried, watching, read_at)
         if tried.page and chosen.again:  # a consent page, a login, another page: the article may come yet
@@ -154,9 +162,8 @@ class ItemReading:
             )
             told = await self._means.store.told(story.key)
             tell = partial(alerts_for, item=item, article=article, matches=matches, watches=watching.watches)
-            tell = partial(
-                tell, story=story, told=told, late=late, fired_before=fired_before, hearings=watching.hearings
-            )
+            tell = partial(tell, story=story, told=told, now=read_at, found=found)
+            tell = partial(tell, fired_before=fired_before, hearings=watching.hearings)
             alerts, edits = await without_stalling(size, tell)
             await self._means.store.commit_reading(
                 Reading(
@@ -198,7 +205,20 @@ def read_text(item: Item, tried: PageTry, watching: Watching, read_at: datetime)
     chosen = choose_text(title=item.title, feed_text=item.text, page=tried.page, failure=tried.failure)
     article = article_for(item, chosen, tried.page, read_at)
     matches = heard_in(watching.matcher.match(article), watching.watches, item.feed_id, watching.audiences)
-    return chosen, article, matches
+    return chosen, article, few_of(matches)
+
+
+def few_of(found: Matches) -> Matches:
+    """Return what was found with at most the first hundred matches of each watch."""
+    if len(found.matches) <= KEPT_MATCHES:
+        return found
+    counts: Counter[int] = Counter()
+    kept = []
+    for match in found.matches:
+        counts[match.watch_id] += 1
+        if counts[match.watch_id] <= KEPT_MATCHES:
+            kept.append(match)
+    return replace(found, matches=tuple(kept))
 
 
 async def stop_task(task: asyncio.Task[PageTry]) -> None:

@@ -18,23 +18,15 @@ from rich.text import Text
 
 from bot.errors import DeliveryError
 from bot.plurals import counted
+from bot.wording import changes_at, gone_lines, rule_said, why_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from bot.model import BriefSentence, Card, Delivery, Match, Matches, PageText, ParsedFeed, Reason
+    from bot.model import BriefSentence, Card, Delivery, Match, Matches, PageText, ParsedFeed
 
 KIND = {"full": "read in full", "feed": "text from the feed", "partly": "partly read", "teaser": "teaser only"}
-RULE = {
-    "user": "a spelling of yours",
-    "exact": "as typed",
-    "lemma": "another form of it",
-    "prefix": "begins with it",
-    "name": "surname; the full name stands in the article",
-    "transliteration": "transliterated",
-    "inflection": "inflected",
-}
 WIDTH = 100
 REMEMBERED_CARDS = 1000
 SENTENCE_CHARS = 1000
@@ -124,14 +116,26 @@ def print_card(console: Console, card: Card, word: str = "ALERT") -> None:
     _line(console, Text(" · ".join(fact for fact in facts if fact), style="dim"))
     if card.link:
         console.print(Text(plain(card.link), style="blue"), soft_wrap=True)
-    for text in (card.note, card.late):
+    for text in (card.note, card.late, card.found):
         if text:
             _line(console, Text(plain(text), style="magenta"))
-    for sentence in card.brief:
-        _line(console, sentence_text(sentence), indent=2)
-    for line in why_lines(card.reasons):
+    _print_said(console, card)
+    for line in why_lines(card.reasons, said):
         _line(console, Text("why: ", style="dim") + Text(line), indent=2)
     console.print()
+
+
+def _print_said(console: Console, card: Card) -> None:
+    """Print the brief, after what of an earlier one no longer holds and what changed."""
+    for line in gone_lines(card.gone, said):
+        _line(console, Text(f"no longer there: {line}", style="bold red"))
+    for sentence in card.before if card.gone else ():
+        _line(console, Text("it said: ", style="dim") + sentence_text(sentence), indent=2)
+    for at, line in changes_at(card.changes, said):
+        _line(console, Text(f"edited {shown_time(at)}: {line}", style="magenta"))
+    for sentence in card.brief:
+        before = Text("… " if sentence.is_apart and sentence is not card.brief[0] else "")
+        _line(console, before + sentence_text(sentence), indent=2)
 
 
 def print_also(console: Console, card: Card, sources: Sequence[str]) -> None:
@@ -152,34 +156,10 @@ def sentence_text(sentence: BriefSentence) -> Text:
     return Text("…" if start else "") + text[start:end] + Text("…" if end < len(text) else "")
 
 
-def why_lines(reasons: Sequence[Reason]) -> list[str]:
-    """Return one line for each watch and whom it found: the words as they stand, how often, the rules that found them.
-
-    Spellings found by the same rule stand together; the spelling itself is named only where the words do not show it.
-    """
-    lines: dict[tuple[str, str | None], dict[str, list[str]]] = {}
-    for reason in reasons:
-        how = rule_text(reason.rule, reason.alias, reason.words)
-        times = f" ×{reason.times}" if reason.times > 1 else ""
-        where = " in the headline" if reason.field == "title" else ""
-        rules = lines.setdefault((reason.watch, reason.actor), {})
-        rules.setdefault(how, []).append(f"“{plain(reason.words)}”{times}{where}")
-    return [
-        _named(watch, actor) + ", ".join(f"{', '.join(words)} ({how})" for how, words in rules.items())
-        for (watch, actor), rules in lines.items()
-    ]
-
-
-def rule_text(rule: str, alias: str, words: str) -> str:
-    """Return the rule that found words, with the spelling where the words do not show it."""
-    shown = rule in {"exact", "lemma", "name"} or plain(alias).casefold() == plain(words).casefold()
-    return RULE[rule] if shown else f"{RULE[rule]}: {plain(alias)}"
-
-
-def _named(watch: str, actor: str | None) -> str:
-    # "Lukashenko", who is Alexander Lukashenko, needs no name twice.
-    names = [watch, actor] if actor and watch.casefold() not in actor.casefold() else [actor or watch]
-    return f"{' · '.join(map(plain, names))}: " if any(names) else ""
+def said(text: str, limit_chars: int) -> str:
+    """Return a piece of others' text as it stands in a line of ours."""
+    line = plain(text)
+    return line if len(line) <= limit_chars else line[: limit_chars - 1] + "…"
 
 
 def print_feed(console: Console, feed: ParsedFeed, *, source: str) -> None:
@@ -231,7 +211,7 @@ def print_matches(console: Console, found: Matches, texts: dict[str, str]) -> No
             + Text(after)
         )
         _line(console, line)
-        detail = f"  {match.field} {match.start}–{match.end} · {rule_text(match.rule, match.alias, match.text)}"
+        detail = f"  {match.field} {match.start}–{match.end} · {plain(rule_said(match.rule, match.alias, match.text))}"
         _line(console, Text(detail, style="dim"))
     for reason in found.why_not:
         _line(

@@ -10,13 +10,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cogs._escape import clean, cut, escape, shown
+from bot.wording import changes_at, gone_lines, why_lines
+from cogs._escape import clean, cut, escape, shown, without_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from bot.model import BriefSentence, Card, Delivery, Reason
+    from bot.model import BriefSentence, Card, Delivery
 
 JSON = dict[str, Any]
 
@@ -30,23 +31,19 @@ DESCRIPTION_CHARS = 4096
 CONTENT_CHARS = 2000
 LATE_LINK_CHARS = 100
 SENTENCE_CHARS = 600
+LATE_SENTENCE_CHARS = 160
 SENTENCES = 3
-REASONS = 8
+REASONS = 24
+LINES = 8
 NAME_CHARS = 100
+PINGED_HEADLINE_CHARS = 200
 PINGS = 50
 COLOUR = 0x3B6EA8
 LATE_COLOUR = 0x8A8F98
+GONE_COLOUR = 0xC27C0E
 
 KIND = {"full": "", "feed": "text from the feed", "partly": "partly read", "teaser": "teaser only"}
-RULE = {
-    "user": "your spelling",
-    "exact": "as typed",
-    "lemma": "another form",
-    "prefix": "begins with it",
-    "name": "surname; the full name is in the article",
-    "transliteration": "transliterated",
-    "inflection": "inflected",
-}
+GONE_FROM = {"full": "the article", "feed": "the article", "partly": "what can be read of it", "teaser": "the teaser"}
 
 
 def marker_for(delivery: Delivery) -> str:
@@ -60,9 +57,11 @@ def message_for(delivery: Delivery, *, repeat: bool = False) -> JSON:
         return late_message((delivery, *delivery.others), repeat=repeat)
     card = delivery.card
     roles = list(card.mentions[:PINGS])
-    body = mentions_only(roles) | {"embeds": [embed_for(card, (marker_for(delivery),), repeat=repeat)]}
-    if roles:
-        body["content"] = cut(" ".join(f"<@&{role}>" for role in roles), CONTENT_CHARS)
+    embed = embed_for(card, marker_for(delivery), repeat=repeat, is_edit=delivery.kind == "edit")
+    body = mentions_only(roles) | {"embeds": [embed]}
+    if roles:  # a phone shows the content alone, and that somebody was pinged says nothing
+        headline = without_links(shown(card.headline, PINGED_HEADLINE_CHARS))
+        body["content"] = " ".join([*(f"<@&{role}>" for role in roles), headline])[:CONTENT_CHARS].rstrip()
     return body
 
 
@@ -72,7 +71,7 @@ def plain_message(delivery: Delivery) -> JSON:
     for one in (delivery, *delivery.others):
         link = link_for(one.card)
         lines.append(f"**{shown(one.card.headline, 100)}**" + (f" <{link}>" if 0 < len(link) <= NAME_CHARS else ""))
-    return mentions_only(()) | {"content": "\n".join([*cut_lines(lines, 1800), f"-# {footer_for((delivery,))}"])}
+    return mentions_only(()) | {"content": "\n".join([*cut_lines(lines, 1800), f"-# {footer_for(delivery)}"])}
 
 
 def operators_message(text: str) -> JSON:
@@ -85,16 +84,17 @@ def mentions_only(roles: Iterable[int]) -> JSON:
     return {"allowed_mentions": {"parse": [], "roles": list(roles)}}
 
 
-def embed_for(card: Card, markers: Sequence[str], *, repeat: bool = False) -> JSON:
-    """Return one card: source, headline with its link, what was said, why it matched, and when."""
+def embed_for(card: Card, marker: str, *, repeat: bool = False, is_edit: bool = False) -> JSON:
+    """Return one card: source, headline with its link, what was said, why it matched, and when. is_edit: it stood there otherwise."""
     link = link_for(card)
     embed: JSON = {
         "title": shown(card.headline, TITLE_CHARS) or "(no headline)",
-        "description": description_for(card, "" if len(link) <= LINK_CHARS else link),
-        "color": LATE_COLOUR if card.late else COLOUR,
+        "color": GONE_COLOUR if card.gone else LATE_COLOUR if card.late else COLOUR,
         "timestamp": shown_at(card.published_at or card.seen_at),
-        "footer": {"text": FOOTER + " ".join(markers) + (f" · {REPEAT}" if repeat else "")},
+        "footer": {"text": FOOTER + marker + (f" · {REPEAT}" if repeat else "")},
     }
+    if text := description_for(card, "" if len(link) <= LINK_CHARS else link, is_edit=is_edit):
+        embed["description"] = text
     if link and len(link) <= LINK_CHARS:
         embed["url"] = link
     if source := cut(clean(card.source).replace("<", "‹").replace("@", "@\u200b"), AUTHOR_CHARS):
@@ -102,43 +102,57 @@ def embed_for(card: Card, markers: Sequence[str], *, repeat: bool = False) -> JS
     return embed
 
 
-def description_for(card: Card, long_link: str = "") -> str:
+def description_for(card: Card, long_link: str = "", *, is_edit: bool = False) -> str:
     """Return what stands under the headline; what is to be left out for want of room is left out from the end."""
-    lines = [f"-# for {shown(', '.join(card.watches), 300)}"] if card.watches else []
-    lines += [f"*{shown(text, 300)}*" for text in (card.late,) if text]
-    lines += [sentence_line(sentence) for sentence in card.brief[:SENTENCES] if clean(sentence.text)]
+    lines = (
+        [long_link if len(long_link) <= LINK_CHARS + 500 else "-# its link is too long to be shown"]
+        if long_link
+        else []
+    )
+    if card.gone:
+        lines += [
+            f"⚠ **No longer in {GONE_FROM[card.kind]}:** {line}"
+            for line in gone_lines(card.gone[:REASONS], shown)[:LINES]
+        ]
+        lines += [f"> ~~{sentence_line(one)[2:]}~~" for one in card.before[:SENTENCES] if clean(one.text)]
+        lines += [""] if card.before else []
+    lines += [f"*{shown(text, 300)}*" for text in (card.late, card.found) if text]
+    said = [sentence for sentence in card.brief[:SENTENCES] if clean(sentence.text)]
+    lines += [sentence_line(one, is_apart=one.is_apart and one is not said[0]) for one in said]
+    lines += [""] if said else []  # the quotation ends here
+    lines += [f"-# {line}" for line in facts_in(card, is_edit=is_edit)]
+    why = why_lines(card.reasons[:REASONS], shown)
+    lines += [f"-# {line}" for line in why[:LINES]]
+    if (more := len(why) - LINES + max(0, len(card.reasons) - REASONS)) > 0:
+        lines.append(f"-# and {more} more")
+    told = {one.watch for one in (*card.reasons[:REASONS], *card.gone[:REASONS])}
+    if silent := [name for name in card.watches if name not in told]:
+        lines.append(f"-# for {shown(', '.join(silent), 300)}")
+    return "\n".join(cut_lines(lines, DESCRIPTION_CHARS)).strip("\n")
+
+
+def facts_in(card: Card, *, is_edit: bool) -> list[str]:
+    """Return what is to be known of a card besides why: how much was read, what changed, who else tells it, that it has no date."""
     note = clean(card.note).removeprefix("only the teaser was read").lstrip(": ")
     kind = " · ".join(part for part in (KIND[card.kind], note) if part)
-    lines += [f"-# {shown(kind, 300)}"] if kind else []
-    lines += [f"-# also: {shown(', '.join(card.also), 300)}"] if card.also else []
-    lines += [f"-# no date given; found {card.seen_at:%d %b %Y %H:%M} UTC"] if card.published_at is None else []
-    lines += [why_line(reason) for reason in card.reasons[:REASONS]]
-    if len(card.reasons) > REASONS:
-        lines.append(f"-# and {len(card.reasons) - REASONS} more")
-    if long_link:
-        lines.insert(0, long_link if len(long_link) <= LINK_CHARS + 500 else "-# its link is too long to be shown")
-    return "\n".join(cut_lines(lines, DESCRIPTION_CHARS))
+    lines = [shown(kind, 300)] if kind else []
+    if is_edit:
+        lines += [f"edited {said_at(at, 't')}: {what}" for at, what in changes_at(card.changes, shown)]
+    lines += [f"also: {shown(', '.join(card.also), 300)}"] if card.also else []
+    lines += [f"no date given; found {said_at(card.seen_at)}"] if card.published_at is None else []
+    return lines
 
 
-def why_line(reason: Reason) -> str:
-    """Return one line of why: the watch, the words as they stand, where and how often, and what of the query they are."""
-    where = "headline" if reason.field == "title" else "text"
-    times = f" ×{reason.times}" if reason.times > 1 else ""
-    rule = RULE[reason.rule]
-    alias = f" of “{shown(reason.alias, 60)}”" if reason.alias.casefold() != reason.words.casefold() else ""
-    actor = f"{shown(reason.actor, 60)}: " if reason.actor else ""
-    return (
-        f"-# why: {shown(reason.watch, 60)} — {actor}“{shown(reason.words, 80)}”{times} in the {where} ({rule}{alias})"
-    )
+def sentence_line(sentence: BriefSentence, *, is_apart: bool = False, limit_chars: int = SENTENCE_CHARS) -> str:
+    """Return a verbatim sentence as a quote with the matched words in bold; of an endless one what stands around the first of them.
 
-
-def sentence_line(sentence: BriefSentence) -> str:
-    """Return a verbatim sentence as a quote with the matched words in bold; of an endless one what stands around the first of them."""
+    is_apart: something was left out between it and the sentence above it.
+    """
     start, end = 0, len(sentence.text)
-    if end > SENTENCE_CHARS:
+    if end > limit_chars:
         first = sentence.bold[0].start if sentence.bold else 0
-        start = max(0, min(first - SENTENCE_CHARS // 3, end - SENTENCE_CHARS))
-        end = start + SENTENCE_CHARS
+        start = max(0, min(first - limit_chars // 3, end - limit_chars))
+        end = start + limit_chars
     marks = sorted({start, end, *(at for span in sentence.bold for at in (span.start, span.end) if start < at < end)})
     bold = {(span.start, span.end) for span in sentence.bold}
     parts = []
@@ -147,7 +161,7 @@ def sentence_line(sentence: BriefSentence) -> str:
         inside = any(span_start <= left and right <= span_end for span_start, span_end in bold)
         parts.append(_bold(piece) if inside else _spaced(piece))
     line = " ".join("".join(parts).split())
-    return f"> {'… ' if start else ''}{line}{'…' if end < len(sentence.text) else ''}"
+    return f"> {'… ' if start or is_apart else ''}{line}{'…' if end < len(sentence.text) else ''}"
 
 
 def _spaced(piece: str) -> str:
@@ -164,30 +178,48 @@ def _bold(piece: str) -> str:
 
 
 def late_message(deliveries: Sequence[Delivery], *, repeat: bool = False) -> JSON:
-    """Return one message for several late alerts of a channel; it pings nobody. Each has an embed, since a link belongs to each."""
+    """Return one message for several late alerts of a channel; it pings nobody. Each has an embed, since a link belongs to each.
+
+    It bears the marker of the first alone: the message is looked for by that one.
+    """
     embeds, links = [], set[str]()
     for delivery in deliveries:
         card, link = delivery.card, link_for(delivery.card)
-        facts = [card.source, f"{card.published_at or card.seen_at:%d %b %Y %H:%M} UTC", KIND[card.kind]]
-        words = dict.fromkeys(f"“{reason.words}”" for reason in card.reasons)
-        lines = [shown(" · ".join(fact for fact in facts if fact), 120), f"-# for {shown(', '.join(card.watches), 90)}"]
-        lines += [f"-# why: {shown(', '.join(words), 120)}"] if words else []
-        embed: JSON = {"title": shown(card.headline, 180) or "(no headline)", "color": LATE_COLOUR}
+        embed: JSON = {"title": shown(card.headline, 130) or "(no headline)", "color": LATE_COLOUR}
+        plain_link = ""
         if link and len(link) <= LINK_CHARS and link not in links:  # of two embeds with one link Discord shows only one
             embed["url"] = link
             links.add(link)
         elif 0 < len(link) <= LATE_LINK_CHARS:
-            lines.append(link)
-        embed["description"] = "\n".join(lines)
+            plain_link = link
+        embed["description"] = "\n".join(late_lines(card, plain_link))
         embeds.append(embed)
-    embeds[-1]["footer"] = {"text": footer_for(deliveries) + (f" · {REPEAT}" if repeat else "")}
-    head = f"**Late:** {len(deliveries)} alerts that could not be delivered in time"
+    embeds[-1]["footer"] = {"text": footer_for(deliveries[0]) + (f" · {REPEAT}" if repeat else "")}
+    first, last = min(one.owed_at for one in deliveries), max(one.owed_at for one in deliveries)
+    when = said_at(first) if first == last else f"between {said_at(first)} and {said_at(last)}"
+    head = f"**Late:** {len(deliveries)} alerts that could not be delivered when they were found, {when}."
     return mentions_only(()) | {"content": head, "embeds": embeds}
 
 
-def footer_for(deliveries: Sequence[Delivery]) -> str:
-    """Return the line that names the alerts of a message."""
-    return FOOTER + " ".join(map(marker_for, deliveries))
+def late_lines(card: Card, plain_link: str) -> list[str]:
+    """Return what a late message says of one alert; ten of them fit. plain_link: shown instead of a sentence, "" for none."""
+    at = said_at(card.published_at) if card.published_at else f"found {said_at(card.seen_at)}"
+    lines = [" · ".join(filter(None, (shown(card.source, 60), at, KIND[card.kind])))]
+    sentence = next((sentence_line(one, limit_chars=LATE_SENTENCE_CHARS) for one in card.brief if clean(one.text)), "")
+    lines += [plain_link] if plain_link else [sentence] if 0 < len(sentence) <= LATE_SENTENCE_CHARS + 50 else []
+    words = ", ".join(dict.fromkeys(f"“{one.words}”" for one in card.gone or card.reasons))
+    why = f"{'no longer there: ' if card.gone else ''}{shown(words, 60)}" if words else ""
+    return [*lines, "-# " + " — ".join(filter(None, (why, shown(", ".join(card.watches), 60))))]
+
+
+def footer_for(delivery: Delivery) -> str:
+    """Return the line by which a message is found again."""
+    return FOOTER + marker_for(delivery)
+
+
+def said_at(at: datetime, style: str = "f") -> str:
+    """Return a time that each reader's own client shows as theirs."""
+    return f"<t:{int(at.timestamp())}:{style}>"
 
 
 def link_for(card: Card) -> str:

@@ -1,6 +1,7 @@
 """Text of others → text that Discord shows as it stands. Pure; the one escaper, to be run once over each piece of text.
 
-What a feed sends can then neither format, nor mention, nor disguise a link, nor hide or turn around what follows it.
+What a feed sends can then neither format, nor mention, nor disguise a link, nor hide or turn around what follows it. Text that runs from
+right to left is set apart by marks of our own, so that it does not scramble the words beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ _MARKS = re.compile(r"([\\*_~`|\[\]#>])|(?<!\S)([-+])(?=\s)|(?<=\d)(\.)(?=\s)")
 _ZERO_WIDTH = "\u200b"
 _JOINERS = "\u200c\u200d"  # needed by Persian words and by emoji
 ELLIPSIS = "…"
+_APART, _END_APART = "\u2068", "\u2069"
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+_LINK = re.compile(r"(?<=:)/|(?<=\w)/(?=\w)")
 
 
 def clean(text: str) -> str:
@@ -42,8 +46,24 @@ def cut(text: str, limit_chars: int) -> str:
 
 
 def shown(text: str, limit_chars: int) -> str:
-    """Return text of others as Discord shows it: cleaned, cut, escaped, and within the limit after that too."""
+    """Return text of others as Discord shows it: cleaned, cut, escaped, set apart, and within the limit after that too."""
     plain = clean(text)
+    if turns(plain) and limit_chars > len(_APART + _END_APART):
+        return _APART + _within(plain, limit_chars - len(_APART + _END_APART)) + _END_APART
+    return _within(plain, limit_chars)
+
+
+def turns(text: str) -> bool:
+    """Return whether any of a text runs from right to left."""
+    return not text.isascii() and any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
+
+
+def without_links(text: str) -> str:
+    """Return text, shown already, in which Discord finds no address to link to or to preview."""
+    return _LINK.sub(_ZERO_WIDTH + "/", text)
+
+
+def _within(plain: str, limit_chars: int) -> str:
     room = limit_chars
     while len(escape(cut(plain, room))) > limit_chars:
         room -= max(1, len(escape(cut(plain, room))) - limit_chars)

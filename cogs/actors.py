@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.wording import RULE
 from cogs._answers import (
     DeskCog,
     defer,
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 
-RULES = {
-    "user": "as typed",
-    "exact": "exact",
-    "name": "name",
-    "transliteration": "other alphabet",
-    "inflection": "other ending",
-    "lemma": "other form",
-    "prefix": "beginning",
-}
 SPELLINGS_SHOWN = 25
 ALIASES_CHARS = 2_000
 
@@ -128,7 +120,7 @@ class Actors(DeskCog, commands.GroupCog, group_name="actor", group_description="
             if view.watches
             else "No watch that you can see names it."
         )
-        spellings = [f"• {shown(alias, 100)} · {RULES[rule]}" for alias, rule in view.spellings[:SPELLINGS_SHOWN]]
+        spellings = [f"• {shown(alias, 100)} · {RULE[rule]}" for alias, rule in view.spellings[:SPELLINGS_SHOWN]]
         if (more := len(view.spellings) - SPELLINGS_SHOWN) > 0:
             spellings.append(f"… and {more} more")
         lines = [_head(view), named, "Spellings that count:", *spellings, *doubts_shown(view.doubts[:4])]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 
+from bot.wording import why_lines
 from cogs._answers import (
     DeskCog,
     defer,
@@ -19,10 +21,12 @@ from cogs._answers import (
     reply_pages,
     when,
 )
-from cogs._draw import KIND, RULE, sentence_line
+from cogs._draw import KIND, sentence_line
 from cogs._escape import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.desk_news import FoundArticle, Why
     from bot.model import Article, Reason
 
@@ -102,7 +106,7 @@ def _why(why: Why) -> str:
         lines.append(shown(why.article.note, 300))
     for name, reasons in why.fired:
         lines.append(f"\n✅ **{shown(name, 100)}** matches:")
-        lines += [_reason(reason) for reason in reasons[:REASONS_SHOWN]]
+        lines += [f"• {line}" for line in why_lines(_nameless(reasons), shown)[:REASONS_SHOWN]]
     if why.silent:
         lines.append("\nNot:" if why.fired else "\nNone of the watches that you can see matches:")
         lines += [f"• **{shown(name, 100)}**: {shown(reason, 300)}" for name, reason in why.silent[:SILENT_SHOWN]]
@@ -111,13 +115,9 @@ def _why(why: Why) -> str:
     return "\n".join(lines)
 
 
-def _reason(reason: Reason) -> str:
-    """Return where the words stand, and which spelling and rule found them."""
-    where = "headline" if reason.field == "title" else "text"
-    times = f" ×{reason.times}" if reason.times > 1 else ""
-    actor = f"{shown(reason.actor, 60)}: " if reason.actor else ""
-    alias = f" of “{shown(reason.alias, 60)}”" if reason.alias.casefold() != reason.words.casefold() else ""
-    return f"• {actor}“{shown(reason.words, 80)}”{times} in the {where} ({RULE[reason.rule]}{alias})"
+def _nameless(reasons: Sequence[Reason]) -> list[Reason]:
+    """Return reasons without the watch, which is said above them."""
+    return [replace(reason, watch="") for reason in reasons]
 
 
 def _origin(article: Article, seen_at: object) -> str:

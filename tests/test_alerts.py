@@ -9,6 +9,7 @@ from bot.alerts import alerts_for
 from bot.model import Alert, AlertEdit, Article, Item, Match, Matches, Story, ToldAlert, Watch
 
 SEEN_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+READ_AT = datetime(2026, 3, 1, 14, 2, tzinfo=UTC)
 TEXT = "The council met on Monday. New sanctions were agreed in Sochi, where Anna Lee spoke. Nobody objected."
 SANCTIONS = Watch(id=1, name="Sanctions", query="sanctions", channel_id=10, mention=77)
 SOCHI = Watch(id=2, name="Sochi", query="Sochi", channel_id=10, mention=78)
@@ -53,12 +54,12 @@ def found(*matches: Match) -> Matches:
 
 
 def tell(
-    matches: Matches, *, told: tuple[ToldAlert, ...] = (), of: Item | None = None, source: str = "Wire", late: str = ""
+    matches: Matches, *, told: tuple[ToldAlert, ...] = (), of: Item | None = None, source: str = "Wire", found_by: str = ""
 ) -> tuple[tuple[Alert, ...], tuple[AlertEdit, ...]]:
     story = Story(id=None, key=b"s" * 16)
     watches = (SANCTIONS, SOCHI, ELSEWHERE)
     return alerts_for(
-        item=of or item(), article=article(source), matches=matches, watches=watches, story=story, told=told, late=late
+        item=of or item(), article=article(source), matches=matches, watches=watches, story=story, told=told, now=READ_AT, found=found_by
     )
 
 
@@ -101,10 +102,10 @@ def test_the_same_reading_again_owes_nothing() -> None:
 def test_a_watch_that_the_page_fires_after_the_teaser_alerts_late_as_a_reply_and_alone() -> None:
     (first,), _ = tell(found(match(SANCTIONS, "sanctions")))
     alerts, edits = tell(
-        found(match(SANCTIONS, "sanctions"), match(SOCHI, "Sochi")), told=(as_told(first),), late="late: page"
+        found(match(SANCTIONS, "sanctions"), match(SOCHI, "Sochi")), told=(as_told(first),), found_by="found in the page"
     )
-    assert [(alert.number, alert.reply_to, alert.card.watches, alert.card.late) for alert in alerts] == [
-        (1, 0, ("Sochi",), "late: page")
+    assert [(alert.number, alert.reply_to, alert.card.watches, alert.card.found) for alert in alerts] == [
+        (1, 0, ("Sochi",), "found in the page")
     ]
     assert alerts[0].card.mentions == (78,)
     assert edits == ()
@@ -172,6 +173,7 @@ def test_a_card_shows_the_sentence_verbatim_with_the_matched_word_in_bold_and_co
         watches=(SANCTIONS,),
         story=Story(id=None, key=b"s" * 16),
         told=(),
+        now=READ_AT,
     )
     card = alerts[0].card
     assert [(reason.words, reason.times) for reason in card.reasons] == [("sanctions", 2)]

@@ -101,7 +101,7 @@ async def test_why_names_watch_words_spelling_and_why_not_the_others(chat: Chat)
     await news(chat)
     said = await chat.ask("why", link=chat.site.url("/0?utm_source=x"))
     assert "✅ **Sanctions** matches:" in said
-    assert "“sanctions” in the text" in said
+    assert "• “sanctions” (text)" in said
     assert "lacks `tariff`" in said.partition("**Narrow**")[2].partition("**Other**")[0]
     assert "**Other**: none of its words stands there" in said
     assert "**Resting**: it is paused" in said

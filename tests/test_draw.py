@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.model import BriefSentence, Card, Delivery, Reason, Span
+from bot.model import BriefSentence, Card, Change, Delivery, Reason, Span
 from cogs._draw import link_for, mentions_only, message_for, operators_message, plain_message, sentence_line
 from cogs._escape import clean, cut, escape, shown
 from tests.discord_lint import doubts_in, faults_in
@@ -44,8 +44,9 @@ HOSTILE = st.text(
 )
 # What Discord would take for markup, were it not broken: a mention, a masked link, a channel, a time, an emoji, a command.
 LIVE = re.compile(
-    r"<[@#:/ta&]|@(everyone|here)|(?<!\\)(?:\\\\)*\]\(|[\u200b](?<!<\u200b)(?<!@\u200b)|[\u202a-\u202e\u2066-\u2069]"
+    r"<[@#:/ta&]|@(everyone|here)|(?<!\\)(?:\\\\)*\]\(|[\u200b](?<!<\u200b)(?<!@\u200b)|[\u202a-\u202e\u2066\u2067]"
 )
+OURS = re.compile(r"<t:\d+:[ft]>")  # a time, which every reader's client shows as theirs
 
 
 def with_card(**changes: object) -> Delivery:
@@ -55,7 +56,7 @@ def with_card(**changes: object) -> Delivery:
 def test_a_card_says_where_what_why_and_when() -> None:
     body = message_for(DELIVERY)
     (embed,) = body["embeds"]
-    assert body["content"] == "<@&7> <@&8>"
+    assert body["content"] == "<@&7> <@&8> Council agrees on sanctions"
     assert body["allowed_mentions"] == {"parse": [], "roles": [7, 8]}
     assert embed["title"] == "Council agrees on sanctions"
     assert embed["url"] == "https://news.example/1"
@@ -63,10 +64,62 @@ def test_a_card_says_where_what_why_and_when() -> None:
     assert embed["timestamp"] == "2026-03-01T12:00:00Z"
     assert embed["footer"] == {"text": "wirewatch · dabcdefghi"}
     assert embed["description"].splitlines() == [
-        "-# for Belarus, Trade",
         "> The council agreed on **sanctions**.",
-        "-# why: Belarus — “sanctions” ×2 in the text (another form of “sanction”)",
+        "",
+        "-# “sanctions” (text ×2; another form of “sanction”) — Belarus",
+        "-# for Trade",
     ]
+
+
+def test_one_line_a_word_names_every_place_and_every_watch() -> None:
+    lent = replace(REASON, actor="Anna Orlova", words="Orlova", alias="Orlova", rule="user", times=1)
+    reasons = (
+        replace(REASON, field="title", times=1, alias="sanctions", rule="exact", words="Sanctions"),
+        replace(REASON, alias="sanctions", rule="exact"),
+        replace(REASON, alias="sanctions", rule="exact", watch="Trade", field="title"),
+        replace(REASON, words="Sochi", alias="Sochi", rule="exact", times=1),
+        lent,
+        replace(REASON, watch="Wire", words="Council agrees", alias="source:news.example", rule="user", field="title"),
+    )
+    text = message_for(with_card(reasons=reasons, brief=()))["embeds"][0]["description"]
+    assert text.splitlines() == [
+        "-# “Sanctions” (headline ×2, text ×2) — Belarus, Trade",
+        "-# “Sochi” (text) — Belarus",
+        "-# Anna Orlova: “Orlova” (text; an alias) — Belarus",
+        "-# every article of source:news.example — Wire",
+    ]
+
+
+def test_what_was_left_out_between_two_sentences_is_marked() -> None:
+    first, second = BriefSentence(text="One.", is_apart=True), BriefSentence(text="Two.", is_apart=True)
+    text = message_for(with_card(brief=(first, second, BriefSentence(text="Three."))))["embeds"][0]["description"]
+    assert text.splitlines()[:3] == ["> One.", "> … Two.", "> Three."]
+
+
+def test_a_phone_shows_the_headline_beside_the_ping_and_no_link_in_it_lives() -> None:
+    headline = "**Read** https://evil.example/x or discord.gg/abc @everyone"
+    body = message_for(with_card(headline=headline, mentions=(7,)))
+    assert body["content"].startswith("<@&7> \\*\\*Read\\*\\*")
+    assert not re.search(r"://|gg/|@everyone", body["content"])
+    assert "content" not in message_for(with_card(headline=headline, mentions=()))
+
+
+def test_text_from_right_to_left_is_set_apart_from_the_words_around_it() -> None:
+    there = shown("عقوبات <@1>", 100)
+    assert (there[0], there[-1]) == ("\u2068", "\u2069")
+    assert len(shown("عقوبات " * 50, 40)) <= 40
+    assert shown("sanctions", 40) == "sanctions"
+    reason = replace(REASON, watch="مراقبة", words="عقوبات", alias="عقوبات", rule="exact", times=1)
+    text = message_for(with_card(reasons=(reason,), watches=("مراقبة",), brief=()))["embeds"][0]["description"]
+    assert text == "-# “\u2068عقوبات\u2069” (text) — \u2068مراقبة\u2069"
+
+
+def test_grey_is_for_late_delivery_alone() -> None:
+    colours = [
+        message_for(with_card(**changes))["embeds"][0]["color"]
+        for changes in ({}, {"found": "found when the article was read again"}, {"late": "late: found 7 hours before"})
+    ]
+    assert colours[0] == colours[1] != colours[2]
 
 
 def test_what_is_missing_is_said() -> None:
@@ -79,7 +132,7 @@ def test_what_is_missing_is_said() -> None:
     text = message_for(card)["embeds"][0]["description"]
     assert "*late: found 7 hours ago*" in text
     assert "-# teaser only · the page answered 403" in text
-    assert "-# no date given; found 01 Mar 2026 12:00 UTC" in text
+    assert f"-# no date given; found <t:{int(AT.timestamp())}:f>" in text
 
 
 def test_nobody_is_pinged_where_no_role_is_asked_for_and_a_repeat_says_so() -> None:
@@ -134,32 +187,71 @@ def test_whatever_a_feed_sends_every_limit_is_kept_and_nothing_of_it_is_live(
         late=one,
         also=(two, three),
         watches=(one, two),
-        reasons=(reason,) * many,
+        reasons=tuple(replace(reason, words=f"{two}{n}", alias=f"{three}{n}") for n in range(many)),
+        gone=(reason,) * (many % 3),
+        before=(brief,) * 2,
+        changes=(Change(at=AT, kind="headline", words=(one,)), Change(at=AT, kind="gone", words=(two, three))),
+        found=two,
         brief=(brief,) * 4,
         mentions=tuple(range(1_000_000_000_000_000_000, 1_000_000_000_000_000_000 + many)),
     )
-    for body in (message_for(delivery, repeat=repeat), plain_message(delivery), operators_message(one or "x")):
+    edit = replace(delivery, kind="edit")
+    for body in (
+        message_for(delivery, repeat=repeat),
+        message_for(edit),
+        plain_message(delivery),
+        operators_message(one or "x"),
+    ):
         if body.get("content") or body.get("embeds"):
             assert faults_in(body) == []
         for embed in body.get("embeds", ()):
-            for text in (embed["title"], embed["description"], embed.get("author", {}).get("name", "")):
-                assert not LIVE.search(text), text
+            for text in (embed["title"], embed.get("description", ""), embed.get("author", {}).get("name", "")):
+                assert not LIVE.search(OURS.sub("", text)), text
+                assert text.count("\u2068") == text.count("\u2069")
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(HOSTILE, min_size=2, max_size=10))
-def test_late_alerts_share_a_message_that_pings_nobody_and_loses_no_link(texts: list[str]) -> None:
-    others = tuple(
-        replace(with_card(headline=text, source=text, link=f"https://news.example/{n}"), nonce=f"d{n:09d}xxxx")
-        for n, text in enumerate(texts[1:], 5)
-    )
-    body = message_for(replace(with_card(headline=texts[0]), others=others))
+@given(st.lists(HOSTILE, min_size=2, max_size=10), st.booleans())
+def test_late_alerts_share_a_message_that_pings_nobody_and_loses_no_link(
+    texts: list[str],
+    repeated: bool,  # noqa: FBT001 - drawn
+) -> None:
+    said = replace(CARD, gone=(replace(REASON, words=texts[-1]),) if repeated else (), published_at=None)
+    cards = [
+        replace(
+            said,
+            headline=text,
+            source=text,
+            link="https://news.example/one" if repeated else f"https://news.example/{n}",
+            watches=(text, text),
+            brief=(BriefSentence(text=text[:150]),),
+            reasons=(replace(REASON, words=text),),
+        )
+        for n, text in enumerate(texts)
+    ]
+    head, *others = (replace(DELIVERY, card=card, nonce=f"d{n:09d}xxxx") for n, card in enumerate(cards))
+    body = message_for(replace(head, others=tuple(others)))
     assert faults_in(body) == []
     assert doubts_in(body) == []
     assert body["allowed_mentions"] == {"parse": [], "roles": []}
     assert len(body["embeds"]) == len(texts)
-    assert all(embed.get("url") for embed in body["embeds"])
-    assert body["embeds"][-1]["footer"]["text"].count(" ") == len(texts) + 1
+    shown_links = [embed.get("url") or embed["description"] for embed in body["embeds"]]
+    assert all("https://news.example/" in link for link in shown_links)
+    assert body["embeds"][-1]["footer"]["text"] == "wirewatch · d000000000", "it is looked for by the first alone"
+
+
+def test_a_late_message_says_since_when_and_a_sentence_of_each() -> None:
+    later = replace(
+        DELIVERY, owed_at=AT + timedelta(hours=2), nonce="dother", card=replace(CARD, link="https://b.example/")
+    )
+    body = message_for(replace(DELIVERY, others=(later,)))
+    at, until = int(AT.timestamp()), int(later.owed_at.timestamp())
+    assert f"between <t:{at}:f> and <t:{until}:f>" in body["content"]
+    assert body["embeds"][0]["description"].splitlines() == [
+        f"Sample wire · <t:{at}:f>",
+        "> The council agreed on **sanctions**.",
+        "-# “sanctions” — Belarus, Trade",
+    ]
 
 
 def test_of_an_endless_sentence_what_stands_around_the_match_is_shown() -> None:

@@ -84,7 +84,7 @@ async def test_a_teaser_is_read_in_full_and_matches_by_its_page_alone(site: Site
     await road.round()
     (card,) = road.outlet.posted
     assert (card.headline, card.link, card.source) == (TITLE, site.url("/a"), "Sample wire")
-    assert (card.kind, card.note, card.late, card.watches) == ("full", "", "", ("Sanctions",))
+    assert (card.kind, card.note, card.found, card.watches) == ("full", "", "", ("Sanctions",))
     assert [sentence.text for sentence in card.brief] == [SANCTIONED]
     assert await road.store.next_page_at() is None
 
@@ -178,9 +178,9 @@ async def test_a_page_that_comes_later_betters_its_alert_and_raises_the_new_watc
     article(site, SANCTIONED, IN_SOCHI)
     await road.try_pages()
     first, second = road.outlet.posted
-    assert (first.watches, first.kind, first.late) == (("Sanctions",), "teaser", "")
+    assert (first.watches, first.kind, first.found) == (("Sanctions",), "teaser", "")
     assert (second.watches, second.kind) == (("Sochi",), "full")
-    assert second.late == "found in the page, which came 1 min after the teaser"
+    assert second.found == "found in the page, which came 1 min after the teaser"
     assert await road.store.next_page_at() is None
 
 
@@ -250,7 +250,7 @@ async def test_an_edited_entry_is_read_again_and_alerts_if_it_now_matches(site: 
     teaser(site, text="Officials met for longer than planned, and agreed.")
     await road.round()
     (card,) = road.outlet.posted
-    assert card.late == "found when the article was read again"
+    assert card.found == "found when the article was read again"
     assert road.rows("SELECT COUNT(*) FROM items") == [(1,)]
 
 

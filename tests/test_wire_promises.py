@@ -44,8 +44,8 @@ async def test_1_nothing_old_is_told_and_twins_and_two_watches_are_told_once(des
         assert await bot.stop() == 0
     assert titles(desk.discord.messages(desk.discord.alerts)) == ["New sanctions", "Further sanctions"]
     assert titles(desk.discord.messages(desk.discord.general)) == ["New sanctions", "Further sanctions"]
-    assert "for One, Two" in message.body["embeds"][0]["description"]
-    assert "-# why: One" in message.body["embeds"][0]["description"]
+    assert "“sanctions” (headline, text) — One" in message.body["embeds"][0]["description"]
+    assert "— Two" in message.body["embeds"][0]["description"]
 
 
 async def test_1_an_edited_article_edits_its_alert_and_a_new_watch_on_it_answers_it(desk: Desk) -> None:

@@ -10,6 +10,8 @@ from bot.model.articles import Article, FieldName, Matches, Span, Story, TextKin
 from bot.model.feeds import Item
 from bot.model.watching import Rule
 
+ChangeKind = Literal["headline", "gone", "new", "read", "text"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
@@ -26,10 +28,27 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BriefSentence:
-    """A verbatim sentence and the matched words inside it, offsets into the sentence."""
+    """A verbatim sentence and the matched words inside it, offsets into the sentence.
+
+    is_apart: the article says more between the sentence shown before it and this one.
+    """
 
     text: str
     bold: tuple[Span, ...] = ()
+    is_apart: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an article was found to say otherwise when it was read again.
+
+    words: of "headline" what it was before; of "gone" and "new" the words that no longer and that now stand there; of "read", the whole
+    article instead of a teaser, and "text", other sentences, none.
+    """
+
+    at: datetime
+    kind: ChangeKind
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +56,8 @@ class Card:
     """What is said, as plain data; an outlet decides how it looks. Nothing in it is escaped or cut yet.
 
     published_at: None where neither feed nor page gives a believable time; then seen_at is shown. mentions: role ids.
-    late: said where the matching words came only with the page, or delivery was late; a sentence or "".
+    late: said where delivery was late. found: said where the words came only with the page or an edit. Each a sentence or "".
+    gone: what it was posted for and the article no longer says; before: the sentences that said it. changes: oldest first.
     """
 
     headline: str
@@ -51,9 +71,13 @@ class Card:
     kind: TextKind = "full"
     note: str = ""
     late: str = ""
+    found: str = ""
     also: tuple[str, ...] = ()
     mentions: tuple[int, ...] = ()
     lang: str | None = None
+    gone: tuple[Reason, ...] = ()
+    before: tuple[BriefSentence, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,7 +136,9 @@ def _chosen(sentences: Sequence[_Sentence], limit: int, limit_chars: int) -> lis
             continue
         chosen += group
         room -= length
-        pool = [each for each in pool if each not in group]
+        pool = [
+            each for each in pool if all(each.words != one.words for one in group)
+        ]  # nor what says the same once more
     return chosen
 
 
