@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 JUDGED_EVERY_S = 3.0
 BEATEN_EVERY_S = 60.0
+LOOKED_EVERY_S = 1.0
 
 
 async def tend(engine: Engine, manager: ServiceManager, *, say: Callable[[str], None]) -> None:
@@ -64,7 +65,7 @@ async def keep_beating(engine: Engine) -> None:
     """Ask the heartbeat address after each good round, once a minute at the most."""
     heart, beaten_s = Heartbeat(), -BEATEN_EVERY_S
     while True:
-        await asyncio.sleep(1)
+        await asyncio.sleep(LOOKED_EVERY_S)
         health, url = engine.health, engine.operating.heartbeat
         if not url or not health.round_over or health.troubles or time.monotonic() - beaten_s < BEATEN_EVERY_S:
             continue
