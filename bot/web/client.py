@@ -20,7 +20,7 @@ from yarl import URL
 
 from bot.errors import FetchError
 from bot.web.failures import plain_failures, too_large
-from bot.web.guard import AllowList, asking, check_url, private_sockets, public_sockets
+from bot.web.guard import AllowList, asking, check_url, private_sockets, public_sockets, readable_url
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,6 +32,13 @@ LASTING = frozenset({301, 308})
 DOCUMENT = frozenset({200, 203, 226})
 _DNS_KEPT_S = 300
 _CONNECTIONS = 100
+# What unfolds like this is a bomb: stopped before the decoder's own window, which no limit here reaches, has grown as well.
+_BOMB_FROM_BYTES = 4 * 1024 * 1024
+_BOMB_RATIO = 100
+_PIECES = 20_000  # of any size; beyond that a body of one-byte chunks would cost ten times the CPU of what is in it
+_PIECE_BYTES = 16
+_LIMIT_HELD_BYTES = 64 * 1024 * 1024  # of all bodies that are under way
+_SMALL_BYTES = 512 * 1024  # such a body always finds room
 _CONTROL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 Turn = Callable[[URL, bool], AbstractAsyncContextManager[None]]
@@ -92,6 +99,7 @@ class Client:
         self._allow = allow
         self._resolver = resolver
         self._limits = limits
+        self._held_bytes = 0
         self._stack = AsyncExitStack()
         self._public: aiohttp.ClientSession | None = None
         self._private: aiohttp.ClientSession | None = None
@@ -172,18 +180,54 @@ class Client:
                     if ask.vet:
                         ask.vet(url, response.headers)
                     limit = self._limits.body_bytes if ask.body_bytes is None else ask.body_bytes
-                    body = await _body(response, url, limit, cut=ask.cut)
+                    body = await self._body(response, url, limit, cut=ask.cut)
                 elif response.status != 304:  # noqa: PLR2004  a 304 has no body and leaves the connection usable
                     response.close()
                 return Answer(url=url, status=response.status, headers=response.headers, body=body)
 
+    async def _body(self, response: aiohttp.ClientResponse, url: URL, limit_bytes: int, *, cut: bool) -> bytes:
+        """Return the decoded body, counted while it streams, so that a small bomb never becomes a large one."""
+        host, body, pieces = url.raw_host or "", bytearray(), 0
+        too_long = None if cut else too_large(host, limit_bytes)
+        try:
+            if too_long and (response.content_length or 0) > limit_bytes:
+                raise too_long
+            async for piece, _ in response.content.iter_chunks():
+                body += piece
+                self._held_bytes += len(piece)
+                pieces += 1
+                self._refuse_excess(host, len(body), pieces, response.content.total_compressed_bytes or len(body))
+                if len(body) > limit_bytes:
+                    response.close()
+                    if too_long:
+                        raise too_long
+                    return bytes(body[:limit_bytes])
+                await asyncio.sleep(0)  # what is here is unpacked without a pause: others would wait for all of it
+            return bytes(body)
+        except FetchError:
+            response.close()
+            raise
+        finally:
+            self._held_bytes -= len(body)
+
+    def _refuse_excess(self, host: str, size: int, pieces: int, packed: int) -> None:
+        """Refuse a body, as far as it has come, for what it does to us rather than for its length."""
+        if size > _BOMB_FROM_BYTES and size > _BOMB_RATIO * packed:
+            raise FetchError(f"The answer of {host} unfolds as only a bomb does; it is not read.", reason="too_large")
+        if pieces > _PIECES + size // _PIECE_BYTES:
+            raise FetchError(f"{host} sends its answer in crumbs, byte by byte; it is not read.", reason="connect")
+        if size > _SMALL_BYTES and self._held_bytes > _LIMIT_HELD_BYTES:
+            raise FetchError(
+                f"The answer of {host} must wait, too much comes at once; it is tried again later.", reason="connect"
+            )
+
     def _target(self, url: URL, location: str) -> URL:
         """Return where a redirect leads, put to the same rules as any address."""
         host = url.raw_host
-        if _CONTROL.search(location):
+        if len(location) > self._limits.url_chars or _CONTROL.search(location):
             raise FetchError(f"{host} redirects to an address that cannot be read.", reason="redirect")
         try:
-            target = url.join(URL(location))
+            target = url.join(readable_url(location))
         except ValueError:
             raise FetchError(f"{host} redirects to an address that cannot be read.", reason="redirect") from None
         target = check_url(str(target), self._allow, credentials=False, limit_chars=self._limits.url_chars)
@@ -202,23 +246,6 @@ def _session(connector: aiohttp.TCPConnector, limits: Limits) -> aiohttp.ClientS
             total=None, connect=limits.connect_s, sock_connect=limits.connect_s, sock_read=limits.read_s
         ),
     )
-
-
-async def _body(response: aiohttp.ClientResponse, url: URL, limit_bytes: int, *, cut: bool) -> bytes:
-    """Return the decoded body, counted while it streams, so that a small bomb never becomes a large one."""
-    host = url.raw_host or ""
-    if not cut and (response.content_length or 0) > limit_bytes:
-        response.close()
-        raise too_large(host, limit_bytes)
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > limit_bytes:
-            response.close()
-            if not cut:
-                raise too_large(host, limit_bytes)
-            return bytes(body[:limit_bytes])
-    return bytes(body)
 
 
 def _same_place(url: URL, target: URL) -> bool:

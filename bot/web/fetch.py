@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
-from yarl import URL
 
 from bot import __version__
 from bot.errors import FetchError
 from bot.web.client import DOCUMENT, Answer, Ask, Client, Limits, Turn
 from bot.web.failures import status_error
-from bot.web.guard import AllowList, check_url
+from bot.web.guard import AllowList, check_url, readable_url
 from bot.web.headers import asked_rest_s, fresh_s, skew_s, validator
 from bot.web.hosts import HostGate, host_key
 from bot.web.robots import PARSED_BYTES, RobotsCache
@@ -28,10 +27,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aiohttp.abc import AbstractResolver
+    from yarl import URL
 
 __all__ = ["FeedRequest", "Fetched", "Limits", "NotModified", "Web"]
 
 PROJECT_URL = "https://github.com/wirewatch/wirewatch"
+PAGE_BYTES = 3_000_000  # more is not extracted either
 FEED_GAP_S = 1.0
 FEED_SLOTS = 2
 _NOT_MODIFIED = 304
@@ -138,14 +139,14 @@ class Web:
     def rest_host(self, url: str, rest_s: float) -> None:
         """Leave this URL's host alone for so long from now, its feeds and its pages (a Retry-After that the store remembers)."""
         try:
-            self._rest(URL(url), rest_s)
+            self._rest(readable_url(url), rest_s)
         except ValueError:
             return
 
     def page_wait_s(self, url: str) -> float:
         """Return how long a page of this URL's host would wait for its turn now, 0 where it would not."""
         try:
-            return self._pages.wait_s(self._key(URL(url)))
+            return self._pages.wait_s(self._key(readable_url(url)))
         except ValueError:
             return 0.0
 
@@ -200,6 +201,7 @@ class Web:
                 headers=self._headers(_PAGE_TYPES),
                 turn=self._page_turn(private=private, patience_s=patience_s),
                 vet=_refuse_other_types,
+                body_bytes=min(PAGE_BYTES, self._limits.body_bytes),
             )
         )
         self._heed(answer)

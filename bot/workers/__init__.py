@@ -6,18 +6,21 @@ in the children, which start on first use.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Self, cast
 
+from bot.errors import ParseError
 from bot.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bot.model import PageText, ParsedFeed, WordForm
 
 WORDS_MEMORY_MB = 1_536  # a language's table is large once it is unpacked
 WORDS_TIMEOUT_S = 60.0
+LIMIT_WAITING_BYTES = 48 << 20
+SMALL_BYTES = 512 << 10
 PAGE_PROCESSES = 2  # pages are most of the work; the second starts only when the first is busy
 
 
@@ -34,6 +37,7 @@ class Workers:
 
         self._feeds = process("bot.feeds.parse")
         self._pages = [process("bot.reading.extract") for _ in range(PAGE_PROCESSES)]
+        self._waiting_bytes = 0
         self._words = WorkerProcess(timeout_s=WORDS_TIMEOUT_S, memory_mb=WORDS_MEMORY_MB, max_tasks=1)
 
     async def __aenter__(self) -> Self:
@@ -46,13 +50,17 @@ class Workers:
 
     async def parse_feed(self, body: bytes, content_type: str | None, base_url: str) -> ParsedFeed:
         """Return what `bot.feeds.parse.parse_feed` makes of a document."""
-        feed = await self._feeds.call("bot.feeds.parse:parse_feed", body, content_type=content_type, base_url=base_url)
+        with self._room_for(body):
+            feed = await self._feeds.call(
+                "bot.feeds.parse:parse_feed", body, content_type=content_type, base_url=base_url
+            )
         return cast("ParsedFeed", feed)
 
     async def read_page(self, html: bytes, *, url: str, charset: str | None) -> PageText:
         """Return what `bot.reading.extract.page_text` makes of a page."""
         idlest = min(self._pages, key=lambda each: each.waiting)
-        page = await idlest.call("bot.reading.extract:page_text", html, url=url, charset=charset)
+        with self._room_for(html):
+            page = await idlest.call("bot.reading.extract:page_text", html, url=url, charset=charset)
         return cast("PageText", page)
 
     async def word_forms(self, words: Sequence[str], langs: Sequence[str]) -> dict[str, tuple[WordForm, ...]]:
@@ -68,6 +76,17 @@ class Workers:
     def starts(self) -> int:
         """How many processes were started so far, renewals included."""
         return sum(process.starts for process in self._all())
+
+    @contextmanager
+    def _room_for(self, document: bytes) -> Iterator[None]:
+        """Hold what waits to be read within a limit: many hosts can send large documents faster than they are read; small ones pass."""
+        if len(document) > SMALL_BYTES and self._waiting_bytes + len(document) > LIMIT_WAITING_BYTES:
+            raise ParseError("Too many large documents wait to be read; it is tried again later.", reason="worker")
+        self._waiting_bytes += len(document)
+        try:
+            yield
+        finally:
+            self._waiting_bytes -= len(document)
 
     def _all(self) -> tuple[WorkerProcess, ...]:
         return self._feeds, *self._pages, self._words
