@@ -110,7 +110,7 @@ class FeedDesk:
         # Of a shared feed nothing is opened anew: other servers would be told of it too.
         reopened = backfill and fresh and await ledger.store.chat.reopen_newest(feed_id)
         await ledger.changed()
-        items, newest = await ledger.store.feed_lines(feed_id, limit=1)
+        items, newest = await ledger.store.archive.feed_lines(feed_id, limit=1)
         feed = next(one for one in (await ledger.glance(asker)).feeds if one.feed.id == feed_id)
         return AddedFeed(feed=feed, items=items, newest=newest, reopened=reopened)
 
@@ -214,7 +214,7 @@ class FeedDesk:
             url = _address(name_or_url)
             return FeedReport(address=without_credentials(url), parsed=await self._look(url))
         feed = sight.feed(name_or_url)
-        items, newest = await self._ledger.store.feed_lines(feed.feed.id, limit=SHOWN_ITEMS)
+        items, newest = await self._ledger.store.archive.feed_lines(feed.feed.id, limit=SHOWN_ITEMS)
         return FeedReport(address=shown_address(feed, asker), feed=feed, items=items, newest=newest)
 
     async def _look(self, url: str) -> ParsedFeed:

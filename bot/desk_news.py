@@ -143,7 +143,7 @@ class NewsDesk:
                 "Give the article's link, such as https://example.org/story: /latest shows those that matched."
             )
         key = body_hash(canonical_link(link).encode("utf-8", "surrogatepass"))
-        known = [one for one in await self._ledger.store.articles_at(key) if sight.hears(one.feed_id)]
+        known = [one for one in await self._ledger.store.archive.articles_at(key) if sight.hears(one.feed_id)]
         if not known:
             raise UserError(
                 "No feed that this server hears has brought that link. /feed list shows the feeds; /feed test reads one now."
@@ -165,7 +165,7 @@ class NewsDesk:
             watches_on=sum(one.enabled for one in sight.watches),
             watches_paused=sum(not one.enabled for one in sight.watches),
             actors=len(sight.actors),
-            standing=await self._ledger.store.standing(places),
+            standing=await self._ledger.store.archive.standing(places),
             last_poll_at=max(polled, default=None),
             troubles=tuple(
                 (one.name, one.feed.last_error) for one in sight.feeds if one.enabled and one.feed.last_error
@@ -175,7 +175,7 @@ class NewsDesk:
 
     async def _of_watches(self, sight: Sight, watches: Sequence[Watch], since_at: datetime) -> Latest:
         names = {one.id: one.name for one in watches}
-        hits = await self._ledger.store.hits_of(list(names), since=since_at, limit=MOST_HITS)
+        hits = await self._ledger.store.archive.hits_of(list(names), since=since_at, limit=MOST_HITS)
         by_item: dict[int, list[tuple[int, tuple[Match, ...]]]] = {}
         for item_id, watch_id, spans in hits:
             by_item.setdefault(item_id, []).append((watch_id, spans))
@@ -187,7 +187,7 @@ class NewsDesk:
                 tuple(sorted({names[watch_id] for watch_id, _ in by_item[one.item_id]})),
                 [match for _, spans in by_item[one.item_id] for match in spans],
             )
-            for one in await self._ledger.store.articles_of(wanted)
+            for one in await self._ledger.store.archive.articles_of(wanted)
         ]
         return Latest(found=tuple(found), since=since_at, is_cut=len(by_item) > MOST_FOUND or len(hits) == MOST_HITS)
 
@@ -209,7 +209,7 @@ class NewsDesk:
         """Yield what the index of words offers for a query, of the feeds that this server hears."""
         sought, before = matcher.sought(SEARCHING), None
         while True:
-            batch = await self._ledger.store.search(
+            batch = await self._ledger.store.archive.search(
                 sought, feeds=sight.heard_feeds, since=since_at, before=before, limit=SEARCHED_AT_ONCE
             )
             yield batch
@@ -220,10 +220,10 @@ class NewsDesk:
     async def _of_watch(self, watches: Sequence[Watch], since_at: datetime) -> AsyncIterator[Sequence[StoredArticle]]:
         """Yield what these watches fired on."""
         store, ids = self._ledger.store, [one.id for one in watches]
-        hits = await store.hits_of(ids, since=since_at, limit=MOST_SEARCHED)
+        hits = await store.archive.hits_of(ids, since=since_at, limit=MOST_SEARCHED)
         items = list(dict.fromkeys(item_id for item_id, _, _ in hits))
         for start in range(0, len(items), SEARCHED_AT_ONCE):
-            yield await store.articles_of(items[start : start + SEARCHED_AT_ONCE])
+            yield await store.archive.articles_of(items[start : start + SEARCHED_AT_ONCE])
 
     def _why(self, sight: Sight, stored: StoredArticle) -> Why:
         watching = self._ledger.pipeline.watching

@@ -162,8 +162,8 @@ class WatchDesk:
         sight = await self._ledger.sight(asker)
         watch = sight.watch(name)
         since = self._ledger.clock() - HITS_OF
-        hits = await self._ledger.store.hits_of([watch.id], since=since, limit=SHOWN_HITS)
-        articles = await self._ledger.store.articles_of([item_id for item_id, _, _ in hits])
+        hits = await self._ledger.store.archive.hits_of([watch.id], since=since, limit=SHOWN_HITS)
+        articles = await self._ledger.store.archive.articles_of([item_id for item_id, _, _ in hits])
         try:
             view = await self._view(sight, watch)
         except UserError as error:  # its actor was removed since, say: it is shown all the same

@@ -47,9 +47,9 @@ async def test_a_reading_committed_twice_changes_nothing(store: Store) -> None:
     after = once[2]
     assert after is not None
     assert (after.readings, after.lang) == (1, "en")
-    (hit,) = await store.latest(watch="w", since=NOW - DAY, limit=5)
+    (hit,) = await store.archive.latest(watch="w", since=NOW - DAY, limit=5)
     assert (hit.title, hit.source, hit.matched_at, hit.spans) == ("Title of a", "News", NOW, reading.matches.matches)
-    assert await store.latest(watch="other", since=NOW - DAY, limit=5) == ()
+    assert await store.archive.latest(watch="other", since=NOW - DAY, limit=5) == ()
 
 
 async def test_a_later_reading_replaces_the_matches_but_not_the_time_of_the_first(store: Store) -> None:
@@ -61,10 +61,10 @@ async def test_a_later_reading_replaces_the_matches_but_not_the_time_of_the_firs
     second = await read(store, item, at=NOW + HOUR, fired=w.id)
     both = replace(second, matches=replace(second.matches, fired=(w.id, v.id)))
     await store.commit_reading(both)
-    hits = await store.latest(watch=None, since=NOW, limit=5)
+    hits = await store.archive.latest(watch=None, since=NOW, limit=5)
     assert [(hit.watch, hit.matched_at) for hit in hits] == [("v", NOW + HOUR), ("w", NOW)]
     await store.commit_reading(replace(second, matches=Matches()))
-    assert await store.latest(watch=None, since=NOW, limit=5) == ()
+    assert await store.archive.latest(watch=None, since=NOW, limit=5) == ()
 
 
 async def test_an_item_edited_while_it_was_being_read_stays_to_be_read(store: Store) -> None:

@@ -74,7 +74,7 @@ async def ids(
     before: int | None = None,
     limit: int = 25,
 ) -> list[int]:
-    found = await store.search(
+    found = await store.archive.search(
         matcher_for(query).sought(1), feeds=feeds, since=NOW - timedelta(days=days), before=before, limit=limit
     )
     return [one.item_id for one in found]

@@ -1,4 +1,4 @@
-"""What people ask of the store: how it stands, what lately matched, what was read. Reads only."""
+"""What people ask of the store: how it stands, what lately matched, what was read and holds some words. Reads only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from bot.model import Article, Match, TextKind
 from bot.store.codec import ms_for, opt_time_in, time_in, unpack, value_in
+from bot.store.index import found
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Sequence
     from datetime import datetime
+
+    from bot.reading.sought import Sought
+    from bot.store.chat import Runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,58 @@ class Hit:
     published_at: datetime | None
     matched_at: datetime
     spans: tuple[Match, ...]
+
+
+class Archive:
+    """What people ask, as part of an open store."""
+
+    def __init__(self, read: Runs) -> None:
+        self._read = read
+
+    async def latest(self, *, watch: str | None, since: datetime, limit: int) -> tuple[Hit, ...]:
+        """Return what matched since then, newest first: of one watch (by name), or of all."""
+        return await self._read(lambda sql: latest(sql, watch, since, limit))
+
+    async def hits_of(
+        self, watch_ids: Collection[int], *, since: datetime, limit: int
+    ) -> tuple[tuple[int, int, tuple[Match, ...]], ...]:
+        """Return item, watch and places of what these watches fired on since then, newest first."""
+        return await self._read(lambda sql: hits_of(sql, watch_ids, since, limit))
+
+    async def articles_of(self, item_ids: Sequence[int]) -> tuple[StoredArticle, ...]:
+        """Return these items' articles, in the order asked for; those that are gone are left out."""
+        return await self._read(lambda sql: articles_of(sql, item_ids))
+
+    async def search(
+        self,
+        sought: Sought,
+        *,
+        feeds: Collection[int] | None = None,
+        since: datetime,
+        before: int | None = None,
+        limit: int,
+    ) -> tuple[StoredArticle, ...]:
+        """Return articles that hold what is sought, newest first; a Matcher has the last word on them.
+
+        feeds: of these alone. before: an item id, to go on from. Those whose text was deleted with age are not found.
+        """
+
+        def question(sql: sqlite3.Connection) -> tuple[StoredArticle, ...]:
+            return articles_of(sql, found(sql, sought, feeds=feeds, since=since, before=before, limit=limit))
+
+        return await self._read(question)
+
+    async def articles_at(self, link_hash: bytes) -> tuple[StoredArticle, ...]:
+        """Return the articles that stand at a canonical link, those that were read first, newest first."""
+        return await self._read(lambda sql: articles_at(sql, link_hash))
+
+    async def feed_lines(self, feed_id: int, *, limit: int) -> tuple[int, tuple[FeedLine, ...]]:
+        """Return how many items of a feed are kept, and its newest."""
+        return await self._read(lambda sql: feed_lines(sql, feed_id, limit))
+
+    async def standing(self, channel_ids: Collection[int]) -> Standing:
+        """Return how it stands with these channels."""
+        return await self._read(lambda sql: standing(sql, channel_ids))
 
 
 def counts(sql: sqlite3.Connection) -> Counts:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 TABLE = """CREATE VIRTUAL TABLE words USING fts5 (
-    title, text, marks, content = '', columnsize = 0, tokenize = 'ascii')"""
+    title, text, marks, content = '', columnsize = 0, tokenize = 'ascii', prefix = '3')"""
 FEW_FEEDS = 48
 _HASH_BYTES = 6
 _NOTHING = '{marks} : "none"'  # no mark is that short

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
-from bot.store import archive, backlog, channels, declared, index, outbox, polls, readings, subscriptions
+from bot.store import archive, backlog, channels, declared, outbox, polls, readings, subscriptions
 from bot.store import words as word_table
 from bot.store.chat import ChatRows
 from bot.store.connection import connect, finish, run_whole
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
         Item,
         ItemKeys,
         Known,
-        Match,
         PausedChannel,
         Poll,
         Reading,
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
         Watch,
         WordForm,
     )
-    from bot.reading.sought import Sought
 
 T = TypeVar("T")
 
@@ -56,13 +54,14 @@ T = TypeVar("T")
 class Store:
     """An open database. Safe to use from any number of tasks of one event loop.
 
-    chat: the rows that people make in chat. vitals: counts what is committed.
+    chat: the rows that people make in chat. archive: what they ask, through a reader of its own, so that nothing else waits for it.
+    vitals: counts what is committed.
     """
 
     def __init__(
         self,
         path: Path,
-        reader: Reader,
+        readers: tuple[Reader, Reader],
         writer: Writer | None,
         voice: str,
         opened: AsyncExitStack,
@@ -70,12 +69,13 @@ class Store:
     ) -> None:
         self.path = path
         self.vitals = vitals
-        self._reader = reader
+        self._reader, self._archive_reader = readers
         self._writer = writer
         self._voice = voice
         self._opened = opened
         self._closing: asyncio.Task[None] | None = None
         self.chat = ChatRows(self._write, self._read)
+        self.archive = archive.Archive(self._ask)
 
     @classmethod
     async def open(cls, path: Path | str, *, now: datetime, voice: str = "terminal") -> Store:
@@ -92,12 +92,11 @@ class Store:
             writing = await connect(path, reading=False)
             opened.push_async_callback(writing.close)
             opened.push_async_callback(_checkpoint, writing)
-            reading = await connect(path, reading=True)
-            opened.push_async_callback(reading.close)
+            readers = await _open_readers(path, opened)
             vitals = Vitals()
             writer = Writer(writing, vitals)
             opened.push_async_callback(writer.close)
-            return cls(path, Reader(reading), writer, voice, opened.pop_all(), vitals)
+            return cls(path, readers, writer, voice, opened.pop_all(), vitals)
 
     @classmethod
     async def open_readonly(cls, path: Path | str) -> Store:
@@ -107,12 +106,11 @@ class Store:
         """
         path = existing_place(path)
         async with AsyncExitStack() as opened:
-            reading = await connect(path, reading=True)
-            opened.push_async_callback(reading.close)
-            version = await run_whole(reading, lambda sql: check_version(sql, path))
+            readers = await _open_readers(path, opened)
+            version = await readers[0].read(lambda sql: check_version(sql, path))
             if version < (latest := len(MIGRATIONS)):
                 raise StoreError(f"{path} has schema {version}, this program reads {latest}: start wirewatch run once")
-            return cls(path, Reader(reading), None, "", opened.pop_all(), Vitals())
+            return cls(path, readers, None, "", opened.pop_all(), Vitals())
 
     async def close(self) -> None:
         """Write what still waits, fold the log into the file, close, give the lock back. Once is enough, twice does no harm."""
@@ -129,6 +127,11 @@ class Store:
         if self._closing is not None:
             raise StoreError("the store is closed")
         return await self._reader.read(question)
+
+    async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closing is not None:
+            raise StoreError("the store is closed")
+        return await self._archive_reader.read(question)
 
     # --- what is watched ----------------------------------------------------------------------------------------------
 
@@ -346,51 +349,13 @@ class Store:
         """Return how the store stands."""
         return await self._read(archive.counts)
 
-    async def latest(self, *, watch: str | None, since: datetime, limit: int) -> tuple[archive.Hit, ...]:
-        """Return what matched since then, newest first: of one watch (by name), or of all."""
-        return await self._read(lambda sql: archive.latest(sql, watch, since, limit))
 
-    async def hits_of(
-        self, watch_ids: Collection[int], *, since: datetime, limit: int
-    ) -> tuple[tuple[int, int, tuple[Match, ...]], ...]:
-        """Return item, watch and places of what these watches fired on since then, newest first."""
-        return await self._read(lambda sql: archive.hits_of(sql, watch_ids, since, limit))
-
-    async def articles_of(self, item_ids: Sequence[int]) -> tuple[archive.StoredArticle, ...]:
-        """Return these items' articles, in the order asked for; those that are gone are left out."""
-        return await self._read(lambda sql: archive.articles_of(sql, item_ids))
-
-    async def search(
-        self,
-        sought: Sought,
-        *,
-        feeds: Collection[int] | None = None,
-        since: datetime,
-        before: int | None = None,
-        limit: int,
-    ) -> tuple[archive.StoredArticle, ...]:
-        """Return articles that hold what is sought, newest first; a Matcher has the last word on them.
-
-        feeds: of these alone. before: an item id, to go on from. Those whose text was deleted with age are not found.
-        """
-
-        def question(sql: sqlite3.Connection) -> tuple[archive.StoredArticle, ...]:
-            ids = index.found(sql, sought, feeds=feeds, since=since, before=before, limit=limit)
-            return archive.articles_of(sql, ids)
-
-        return await self._read(question)
-
-    async def articles_at(self, link_hash: bytes) -> tuple[archive.StoredArticle, ...]:
-        """Return the articles that stand at a canonical link, those that were read first, newest first."""
-        return await self._read(lambda sql: archive.articles_at(sql, link_hash))
-
-    async def feed_lines(self, feed_id: int, *, limit: int) -> tuple[int, tuple[archive.FeedLine, ...]]:
-        """Return how many items of a feed are kept, and its newest."""
-        return await self._read(lambda sql: archive.feed_lines(sql, feed_id, limit))
-
-    async def standing(self, channel_ids: Collection[int]) -> archive.Standing:
-        """Return how it stands with these channels."""
-        return await self._read(lambda sql: archive.standing(sql, channel_ids))
+async def _open_readers(path: Path, opened: AsyncExitStack) -> tuple[Reader, Reader]:
+    connections = []
+    for _ in range(2):
+        connections.append(await connect(path, reading=True))
+        opened.push_async_callback(connections[-1].close)
+    return Reader(connections[0]), Reader(connections[1])
 
 
 async def _checkpoint(writing: aiosqlite.Connection) -> None:
