@@ -34,10 +34,12 @@ class Wire:
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[str, bytes]] = {}
-        answers = self.answers
+        self.asked: list[str] = []
+        answers, asked = self.answers, self.asked
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                asked.append(self.path)
                 content_type, body = answers.get(self.path.partition("?")[0], ("", b""))
                 self.send_response(200 if content_type else 404)
                 self.send_header("Content-Type", content_type or "text/plain")
