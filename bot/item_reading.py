@@ -183,7 +183,7 @@ class ItemReading:
     async def _fired_before(self, item: Item, watching: Watching) -> frozenset[int]:
         """Return the watches, as they stand now, that an earlier wording of an item fired."""
         fired = set(item.fired_before)
-        for one in await self._means.store.articles_of([item.id]) if item.readings else ():
+        for one in await self._means.store.archive.articles_of([item.id]) if item.readings else ():
             found = await without_stalling(len(one.article.text), watching.matcher.match, one.article)
             fired.update(heard_in(found, watching.watches, item.feed_id, watching.audiences).fired)
         return frozenset(fired)
