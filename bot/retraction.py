@@ -89,10 +89,11 @@ class Rereading:
             said.append(("headline", (card.headline,)))
         if card.kind == "teaser" and better.kind != "teaser":
             said.append(("read", ()))
-        elif known and self._unsaid(card.brief):
-            said.append(("text", ()))
-        if known and (gone := [one for one in old.values() if one != card.headline and not self._stands(one)]):
+        gone = [one for one in old.values() if known and one != card.headline and not self._stands(one)]
+        if gone:
             said.append(("gone", tuple(gone)))
+        elif known and card.kind == better.kind and self._unsaid(card.brief):
+            said.append(("text", ()))
         if added := [one for low, one in new.items() if low not in old and one != better.headline]:
             said.append(("new", tuple(added)))
         return [Change(at=self._now, kind=kind, words=words) for kind, words in said]

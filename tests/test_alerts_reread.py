@@ -67,7 +67,7 @@ def test_what_an_alert_was_made_for_and_the_article_no_longer_says_is_said_on_it
     said = shown(edit.card).splitlines()
     assert said[0] == "⚠ **No longer in the article:** “sanctions” — Sanctions"
     assert said[1] == "> ~~New **sanctions** were agreed in March.~~"
-    edited = f"-# edited <t:{int(AT.timestamp())}:t>: the headline was “Talks go on”; the text was changed; no longer there: “sanctions”"
+    edited = f"-# edited <t:{int(AT.timestamp())}:t>: the headline was “Talks go on”; no longer there: “sanctions”"
     assert edited in said
 
 
