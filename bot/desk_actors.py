@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bot.desk_ledger import in_turn
 from bot.desk_names import clean_name
 from bot.desk_queries import doubts_about_actor
 from bot.desk_sight import need_manager
@@ -42,11 +43,11 @@ class ActorDesk:
     """The actors of a server."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
 
     async def list(self, asker: Asker) -> tuple[Actor, ...]:
         """Return the actors that this server knows, by name."""
-        return (await self._ledger.sight(asker)).actors
+        return (await self.ledger.sight(asker)).actors
 
     async def show(self, asker: Asker, name: str) -> ActorView:
         """Return an actor with its spellings and the watches that name it.
@@ -54,9 +55,10 @@ class ActorDesk:
         Raises:
             UserError: there is none of that name.
         """
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         return _view(sight, sight.actor(name))
 
+    @in_turn
     async def add(self, asker: Asker, name: str, *, aliases: str = "") -> ActorView:
         """Keep an actor. aliases: by commas.
 
@@ -64,7 +66,7 @@ class ActorDesk:
             UserError: what is wrong with it.
         """
         need_manager(asker)
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         name = clean_name(name, "actor")
         if name.casefold() in {one.name.casefold() for one in sight.actors}:
             raise UserError(f'There is an actor "{name}" already: /actor alias add gives it another spelling.')
@@ -77,9 +79,10 @@ class ActorDesk:
             guild_id=asker.guild_id, name=name, aliases=tuple(Alias(text=text) for text in given), origin="chat"
         )
         await self._refuse_breaking(sight, [*sight.actors, actor])
-        await self._ledger.store.chat.add_actor(actor, by=asker.user_id, now=self._ledger.clock())
+        await self.ledger.store.chat.add_actor(actor, by=asker.user_id, now=self.ledger.clock())
         return await self._after(asker, name)
 
+    @in_turn
     async def edit(self, asker: Asker, name: str, *, new_name: str) -> ActorView:
         """Give an actor another name; the old one stays as an alias, so that watches go on.
 
@@ -98,6 +101,7 @@ class ActorDesk:
             aliases.append(Alias(text=actor.name))
         return await self._keep(sight, replace(actor, name=new_name, aliases=tuple(aliases)))
 
+    @in_turn
     async def add_alias(self, asker: Asker, name: str, alias: str) -> ActorView:
         """Give an actor another spelling.
 
@@ -113,6 +117,7 @@ class ActorDesk:
             raise UserError(f"An actor may have {MOST_ALIASES} aliases: remove one first.")
         return await self._keep(sight, replace(actor, aliases=(*actor.aliases, Alias(text=text))))
 
+    @in_turn
     async def remove_alias(self, asker: Asker, name: str, alias: str) -> ActorView:
         """Take a spelling from an actor.
 
@@ -120,7 +125,8 @@ class ActorDesk:
             UserError: the actor is declared or not here, has no such spelling, or a watch names it so.
         """
         sight, actor = await self._own(asker, name)
-        left = tuple(one for one in actor.aliases if one.text.casefold() != _existing(actor, alias).casefold())
+        gone = _existing(actor, alias).casefold()
+        left = tuple(one for one in actor.aliases if one.text.casefold() != gone)
         return await self._keep(sight, replace(actor, aliases=left))
 
     async def one_with_alias(self, asker: Asker, name: str, alias: str) -> Actor:
@@ -146,19 +152,21 @@ class ActorDesk:
             )
         return actor
 
+    @in_turn
     async def remove(self, asker: Asker, actor: Actor) -> None:
-        """Remove an actor.
+        """Remove an actor as it was shown.
 
         Raises:
-            UserError: the asker may not, or a watch names it by now.
+            UserError: the asker may not, a watch names it by now, or it was changed or removed since.
         """
-        await self.one_to_change(asker, actor.name)
-        await self._ledger.store.chat.remove_actor(asker.guild_id, actor.id)
-        await self._ledger.changed()
+        if await self.one_to_change(asker, actor.name) != actor:
+            raise UserError(f"{actor.name} was changed meanwhile: look at it with /actor show, then ask again.")
+        await self.ledger.store.chat.remove_actor(asker.guild_id, actor.id)
+        await self.ledger.changed()
 
     async def _own(self, asker: Asker, name: str) -> tuple[Sight, Actor]:
         need_manager(asker)
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         actor = sight.actor(name)
         if actor.origin == "config":
             raise UserError(
@@ -168,12 +176,12 @@ class ActorDesk:
 
     async def _keep(self, sight: Sight, actor: Actor) -> ActorView:
         await self._refuse_breaking(sight, [actor if one.id == actor.id else one for one in sight.actors])
-        await self._ledger.store.chat.edit_actor(actor)
+        await self.ledger.store.chat.edit_actor(actor)
         return await self._after(sight.asker, actor.name)
 
     async def _after(self, asker: Asker, name: str) -> ActorView:
-        await self._ledger.changed()
-        sight = await self._ledger.glance(asker)
+        await self.ledger.changed()
+        sight = await self.ledger.glance(asker)
         return _view(sight, sight.actor(name))
 
     async def _refuse_breaking(self, sight: Sight, actors: Sequence[Actor]) -> None:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bot.desk_ledger import in_turn
 from bot.desk_names import clean_name, host_in
 from bot.desk_sight import need_manager
 from bot.errors import FeedError, UserError
@@ -80,11 +81,11 @@ class FeedDesk:
     """The feeds of a server."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
 
     async def list(self, asker: Asker, *, state: str = "") -> tuple[SeenFeed, ...]:
         """Return the feeds that this server hears or has paused, by name; state: only those in it."""
-        feeds = (await self._ledger.sight(asker)).feeds
+        feeds = (await self.ledger.sight(asker)).feeds
         return tuple(one for one in feeds if not state or state_of(one) == state)
 
     async def add(self, asker: Asker, url: str, *, name: str = "", backfill: bool = False) -> AddedFeed:
@@ -96,7 +97,7 @@ class FeedDesk:
             UserError: it is no feed, cannot be had, or is heard here already.
         """
         need_manager(asker)
-        ledger, url = self._ledger, _address(url)
+        ledger, url = self.ledger, _address(url)
         name = clean_name(name, "feed") if name else ""
         sight = await ledger.sight(asker)
         if any(one.feed.url == url for one in sight.feeds):
@@ -114,6 +115,7 @@ class FeedDesk:
         feed = next(one for one in (await ledger.glance(asker)).feeds if one.feed.id == feed_id)
         return AddedFeed(feed=feed, items=items, newest=newest, reopened=reopened)
 
+    @in_turn
     async def edit(self, asker: Asker, name: str, *, new_name: str = "", interval: str = "") -> SeenFeed:
         """Give a feed another name, or another shortest interval; return it as it is now.
 
@@ -124,7 +126,7 @@ class FeedDesk:
         if not new_name and not interval:
             raise UserError("Say what to change: name, or interval (such as 10m).")
         interval_s = self._interval_s(feed.feed, interval) if interval else None
-        await self._ledger.store.chat.edit_feed(
+        await self.ledger.store.chat.edit_feed(
             asker.guild_id,
             feed.feed.id,
             name=clean_name(new_name, "feed") if new_name else None,
@@ -132,6 +134,7 @@ class FeedDesk:
         )
         return await self._after(asker, feed)
 
+    @in_turn
     async def switch(self, asker: Asker, name: str, *, on: bool) -> SeenFeed:
         """Pause or resume a feed for this server.
 
@@ -141,7 +144,7 @@ class FeedDesk:
         feed = await self._own(asker, name)
         if feed.enabled is on:
             raise UserError(f"{feed.name} {'is not paused' if on else 'is paused already'}: nothing to do.")
-        await self._ledger.store.chat.switch_feed(asker.guild_id, feed.feed.id, on=on, now=self._ledger.clock())
+        await self.ledger.store.chat.switch_feed(asker.guild_id, feed.feed.id, on=on, now=self.ledger.clock())
         return await self._after(asker, feed)
 
     async def release(self, asker: Asker, name: str, *, drop: bool = False) -> ReleasedFeed:
@@ -152,7 +155,7 @@ class FeedDesk:
                 where it is not this server's alone to decide.
         """
         need_manager(asker)
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         feed = sight.feed(name)
         if not feed.enabled:
             raise UserError(f"{feed.name} is paused: /feed resume lets it go on.")
@@ -162,15 +165,15 @@ class FeedDesk:
             raise UserError("Other servers hear this feed too: its items can be let through from here, not dropped.")
         if not feed.feed.held:
             self._refuse_too_soon(feed)
-        items = await self._ledger.store.release_feed(feed.feed.id, drop=drop)
-        await self._ledger.changed()
+        items = await self.ledger.store.release_feed(feed.feed.id, drop=drop)
+        await self.ledger.changed()
         return ReleasedFeed(feed=feed, items=items)
 
     def _refuse_too_soon(self, feed: SeenFeed) -> None:
         """Refuse to have a feed asked that works, that was asked a moment ago, or whose host wants to be left alone."""
         if feed.feed.state in {"new", "ok", "slow", "moved"} and not feed.feed.last_error:
             raise UserError(f"Nothing is held back: {feed.name} works.")
-        now, asked_at, rests_until_at = self._ledger.clock(), feed.feed.last_poll_at, feed.feed.host_rest_until_at
+        now, asked_at, rests_until_at = self.ledger.clock(), feed.feed.last_poll_at, feed.feed.host_rest_until_at
         if rests_until_at and rests_until_at > now:
             left = span((rests_until_at - now).total_seconds())
             raise UserError(f"Its host asked to be left alone: {feed.name} can be asked again in {left}, and then is.")
@@ -180,7 +183,7 @@ class FeedDesk:
 
     def remarks(self, feed: SeenFeed) -> tuple[str, ...]:
         """Return what is remarkable about a feed, a sentence each."""
-        return remarks_on(feed.feed, interval_s=feed.feed.interval_s or self._ledger.pipeline.habits.interval_s)
+        return remarks_on(feed.feed, interval_s=feed.feed.interval_s or self.ledger.pipeline.habits.interval_s)
 
     async def one_to_change(self, asker: Asker, name: str) -> tuple[SeenFeed, tuple[str, ...]]:
         """Return a feed that may be changed here, and the watches that listen to nothing else: what a confirmation shows.
@@ -189,18 +192,21 @@ class FeedDesk:
             UserError: it is declared, or not here.
         """
         feed = await self._own(asker, name)
-        watches = (await self._ledger.glance(asker)).watches
+        watches = (await self.ledger.glance(asker)).watches
         return feed, tuple(watch.name for watch in watches if watch.feeds == (feed.feed.id,))
 
+    @in_turn
     async def remove(self, asker: Asker, feed: SeenFeed) -> None:
         """Remove a feed from this server.
 
         Raises:
-            UserError: the asker may not.
+            UserError: the asker may not, or it is not heard here any more.
         """
         need_manager(asker)
-        await self._ledger.store.chat.remove_feed(asker.guild_id, feed.feed.id)
-        await self._ledger.changed()
+        if feed.feed.id not in {one.feed.id for one in (await self.ledger.sight(asker)).feeds if not one.is_declared}:
+            raise UserError(f"{feed.name} is not heard here any more: somebody removed it.")
+        await self.ledger.store.chat.remove_feed(asker.guild_id, feed.feed.id)
+        await self.ledger.changed()
 
     async def test(self, asker: Asker, name_or_url: str) -> FeedReport:
         """Return what a feed gave when it was last asked; of an address that is not heard here, what it gives now. Changes nothing.
@@ -208,19 +214,19 @@ class FeedDesk:
         Raises:
             UserError: there is no such feed, or the asker may not have addresses fetched.
         """
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         if "://" in name_or_url and not _known(sight, name_or_url):
             need_manager(asker)
             url = _address(name_or_url)
             return FeedReport(address=without_credentials(url), parsed=await self._look(url))
         feed = sight.feed(name_or_url)
-        items, newest = await self._ledger.store.archive.feed_lines(feed.feed.id, limit=SHOWN_ITEMS)
+        items, newest = await self.ledger.store.archive.feed_lines(feed.feed.id, limit=SHOWN_ITEMS)
         return FeedReport(address=shown_address(feed, asker), feed=feed, items=items, newest=newest)
 
     async def _look(self, url: str) -> ParsedFeed:
         from bot.web.fetch import FeedRequest, NotModified  # noqa: PLC0415 - whoever only reads a file needs no HTTP client
 
-        pipeline = self._ledger.pipeline
+        pipeline = self.ledger.pipeline
         try:
             async with asyncio.timeout(PATIENCE_S):
                 answer = await pipeline.web.fetch_feed(FeedRequest(url=url))
@@ -237,17 +243,17 @@ class FeedDesk:
             async with asyncio.timeout(PATIENCE_S):
                 fault = await self._first_fault(feed_id)
         except BaseException as error:  # also a cancelled one: nothing half added stays
-            await asyncio.shield(self._ledger.store.chat.remove_feed(asker.guild_id, feed_id))
+            await asyncio.shield(self.ledger.store.chat.remove_feed(asker.guild_id, feed_id))
             if isinstance(error, TimeoutError):
                 raise _too_slow() from None
             raise
         if fault:
-            await self._ledger.store.chat.remove_feed(asker.guild_id, feed_id)
+            await self.ledger.store.chat.remove_feed(asker.guild_id, feed_id)
             raise UserError(fault)
 
     async def _first_fault(self, feed_id: int) -> str:
         """Return what is wrong with a feed that was never read, "" where it now was."""
-        quiet = replace(self._ledger.pipeline, notice=lambda _: None)  # the asker is told, the operator need not be
+        quiet = replace(self.ledger.pipeline, notice=lambda _: None)  # the asker is told, the operator need not be
         await quiet.poll_feed(await self._feed(feed_id))
         feed = await self._feed(feed_id)
         if feed.subscribed_at is not None:
@@ -255,11 +261,11 @@ class FeedDesk:
         return _now(feed.last_error) or "Its host asked to be left alone for now: try again later."
 
     async def _feed(self, feed_id: int) -> Feed:
-        return next(feed for feed in await self._ledger.store.feeds() if feed.id == feed_id)
+        return next(feed for feed in await self.ledger.store.feeds() if feed.id == feed_id)
 
     async def _own(self, asker: Asker, name: str) -> SeenFeed:
         need_manager(asker)
-        feed = (await self._ledger.sight(asker)).feed(name)
+        feed = (await self.ledger.sight(asker)).feed(name)
         if feed.is_declared:
             raise UserError(
                 f"{feed.name} is declared in the configuration file: change its [[feeds]] entry there and reload."
@@ -267,13 +273,13 @@ class FeedDesk:
         return feed
 
     async def _after(self, asker: Asker, before: SeenFeed) -> SeenFeed:
-        await self._ledger.changed()
-        feeds = (await self._ledger.glance(asker)).feeds
+        await self.ledger.changed()
+        feeds = (await self.ledger.glance(asker)).feeds
         return next((one for one in feeds if one.feed.id == before.feed.id), before)
 
     def _interval_s(self, feed: Feed, typed: str) -> float:
         seconds = duration_s(typed)
-        floor_s = PRIVATE_FLOOR_S if self._ledger.pipeline.web.may_be_private(feed.url) else PUBLIC_FLOOR_S
+        floor_s = PRIVATE_FLOOR_S if self.ledger.pipeline.web.may_be_private(feed.url) else PUBLIC_FLOOR_S
         if seconds is None or not floor_s <= seconds <= LONGEST_S:
             raise UserError(f"An interval is a duration from {shown_duration(floor_s)} to 7d, such as 10m or 2h.")
         return seconds

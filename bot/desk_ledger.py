@@ -6,21 +6,49 @@ The one place that keeps anything in memory between two questions, so that names
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from bot.desk_sight import Sight
 from bot.errors import UserError, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from datetime import datetime
 
     from bot.desk_sight import Asker
     from bot.pipeline import Pipeline, Watching
     from bot.store import Holdings, Store
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
+
+
+class HasLedger(Protocol):
+    """A desk."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return what it shares with the others."""
+
+
+D = TypeVar("D", bound=HasLedger)
+
+
+def in_turn(
+    change: Callable[Concatenate[D, Asker, P], Awaitable[T]],
+) -> Callable[Concatenate[D, Asker, P], Coroutine[Any, Any, T]]:
+    """Return a change of a desk that waits until nobody else of the asker's server is at one."""
+
+    @functools.wraps(change)
+    async def one_after_another(desk: D, asker: Asker, /, *args: P.args, **named: P.kwargs) -> T:
+        async with desk.ledger.turn(asker):
+            return await change(desk, asker, *args, **named)
+
+    return one_after_another
 
 
 class Ledger:
@@ -39,6 +67,7 @@ class Ledger:
         self.clock = clock
         self._refresh = refresh
         self._changing = asyncio.Lock()
+        self._turns: dict[int, asyncio.Lock] = {}
         self._memory: Holdings | None = None
         self._seen_with: Watching | None = None
 
@@ -57,6 +86,10 @@ class Ledger:
         if self._memory is None or self._seen_with is not self.pipeline.watching:
             return await self.sight(asker)
         return Sight(self._memory, asker)
+
+    def turn(self, asker: Asker) -> asyncio.Lock:
+        """Return what a server's people hold while they look, judge and change: one after another, so that no change is lost."""
+        return self._turns.setdefault(asker.guild_id, asyncio.Lock())
 
     async def changed(self) -> None:
         """Let a change take effect: compile anew what is watched, one change after another.

@@ -95,7 +95,7 @@ class NewsDesk:
     """Questions about news."""
 
     def __init__(self, ledger: Ledger, forms: Forms) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._forms = forms
 
     async def latest(
@@ -107,8 +107,8 @@ class NewsDesk:
             QueryError: the query cannot be read.
             UserError: no such watch or actor, or a time that cannot be read.
         """
-        sight = await self._ledger.sight(asker)
-        since_at = since_in(since, self._ledger.clock())
+        sight = await self.ledger.sight(asker)
+        since_at = since_in(since, self.ledger.clock())
         watches = (sight.watch(watch),) if watch else sight.watches
         asked = " ".join(
             [
@@ -136,14 +136,14 @@ class NewsDesk:
         Raises:
             UserError: nothing is known of that link here.
         """
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         link = link.strip().strip("<>")
         if not link.lower().startswith(("http://", "https://")):
             raise UserError(
                 "Give the article's link, such as https://example.org/story: /latest shows those that matched."
             )
         key = body_hash(canonical_link(link).encode("utf-8", "surrogatepass"))
-        known = [one for one in await self._ledger.store.archive.articles_at(key) if sight.hears(one.feed_id)]
+        known = [one for one in await self.ledger.store.archive.articles_at(key) if sight.hears(one.feed_id)]
         if not known:
             raise UserError(
                 "No feed that this server hears has brought that link. /feed list shows the feeds; /feed test reads one now."
@@ -152,12 +152,12 @@ class NewsDesk:
 
     async def status(self, asker: Asker) -> Status:
         """Return how it stands with this server, as far as the asker may see it."""
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         feeds: dict[str, int] = {}
         for one in sight.feeds:
             feeds[state_of(one)] = feeds.get(state_of(one), 0) + 1
         places = {one.channel_id for one in sight.watches}
-        paused = await self._ledger.store.paused_channels()
+        paused = await self.ledger.store.paused_channels()
         polled = [one.feed.last_poll_at for one in sight.feeds if one.feed.last_poll_at]
         return Status(
             version=__version__,
@@ -165,7 +165,7 @@ class NewsDesk:
             watches_on=sum(one.enabled for one in sight.watches),
             watches_paused=sum(not one.enabled for one in sight.watches),
             actors=len(sight.actors),
-            standing=await self._ledger.store.archive.standing(places),
+            standing=await self.ledger.store.archive.standing(places),
             last_poll_at=max(polled, default=None),
             troubles=tuple(
                 (one.name, one.feed.last_error) for one in sight.feeds if one.enabled and one.feed.last_error
@@ -175,7 +175,7 @@ class NewsDesk:
 
     async def _of_watches(self, sight: Sight, watches: Sequence[Watch], since_at: datetime) -> Latest:
         names = {one.id: one.name for one in watches}
-        hits = await self._ledger.store.archive.hits_of(list(names), since=since_at, limit=MOST_HITS)
+        hits = await self.ledger.store.archive.hits_of(list(names), since=since_at, limit=MOST_HITS)
         by_item: dict[int, list[tuple[int, tuple[Match, ...]]]] = {}
         for item_id, watch_id, spans in hits:
             by_item.setdefault(item_id, []).append((watch_id, spans))
@@ -187,7 +187,7 @@ class NewsDesk:
                 tuple(sorted({names[watch_id] for watch_id, _ in by_item[one.item_id]})),
                 [match for _, spans in by_item[one.item_id] for match in spans],
             )
-            for one in await self._ledger.store.archive.articles_of(wanted)
+            for one in await self.ledger.store.archive.articles_of(wanted)
         ]
         return Latest(found=tuple(found), since=since_at, is_cut=len(by_item) > MOST_FOUND or len(hits) == MOST_HITS)
 
@@ -209,7 +209,7 @@ class NewsDesk:
         """Yield what the index of words offers for a query, of the feeds that this server hears."""
         sought, before = matcher.sought(SEARCHING), None
         while True:
-            batch = await self._ledger.store.archive.search(
+            batch = await self.ledger.store.archive.search(
                 sought, feeds=sight.heard_feeds, since=since_at, before=before, limit=SEARCHED_AT_ONCE
             )
             yield batch
@@ -219,14 +219,14 @@ class NewsDesk:
 
     async def _of_watch(self, watches: Sequence[Watch], since_at: datetime) -> AsyncIterator[Sequence[StoredArticle]]:
         """Yield what these watches fired on."""
-        store, ids = self._ledger.store, [one.id for one in watches]
+        store, ids = self.ledger.store, [one.id for one in watches]
         hits = await store.archive.hits_of(ids, since=since_at, limit=MOST_SEARCHED)
         items = list(dict.fromkeys(item_id for item_id, _, _ in hits))
         for start in range(0, len(items), SEARCHED_AT_ONCE):
             yield await store.archive.articles_of(items[start : start + SEARCHED_AT_ONCE])
 
     def _why(self, sight: Sight, stored: StoredArticle) -> Why:
-        watching = self._ledger.pipeline.watching
+        watching = self.ledger.pipeline.watching
         heard = heard_in(watching.matcher.match(stored.article), watching.watches, stored.feed_id, watching.audiences)
         known = {watch.id for watch in watching.watches}
         reasons = {one.watch_id: one.reason for one in heard.why_not}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from bot.desk_ledger import in_turn
 from bot.desk_names import clean_name
 from bot.desk_queries import doubts_about, meaning_of, read_query
 from bot.desk_sight import need_manager
@@ -59,12 +60,13 @@ class WatchDesk:
     """The watches of a server."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
 
     async def list(self, asker: Asker) -> tuple[Watch, ...]:
         """Return the watches that the asker may see, by name."""
-        return (await self._ledger.sight(asker)).watches
+        return (await self.ledger.sight(asker)).watches
 
+    @in_turn
     async def add(self, asker: Asker, draft: WatchDraft) -> WatchView:
         """Keep a watch; it is in force when this returns.
 
@@ -73,7 +75,7 @@ class WatchDesk:
             UserError: something else is wrong with it.
         """
         need_manager(asker)
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         own = [one for one in sight.watches if one.origin == "chat"]
         if len(own) >= MOST_WATCHES:
             raise UserError(f"A server may have {MOST_WATCHES} watches: remove one first, or join two with OR.")
@@ -91,10 +93,11 @@ class WatchDesk:
         )
         _refuse_declared_name(sight, watch.name)
         view = await self._view(sight, watch)
-        watch_id = await self._ledger.store.chat.add_watch(watch, by=asker.user_id, now=self._ledger.clock())
-        await self._ledger.changed()
+        watch_id = await self.ledger.store.chat.add_watch(watch, by=asker.user_id, now=self.ledger.clock())
+        await self.ledger.changed()
         return replace(view, watch=replace(watch, id=watch_id))
 
+    @in_turn
     async def edit(self, asker: Asker, name: str, draft: WatchDraft) -> WatchView:
         """Change what the draft gives of a watch; it is in force when this returns.
 
@@ -118,10 +121,11 @@ class WatchDesk:
             feeds=feeds_named(sight, draft.feeds) if draft.feeds else watch.feeds,
         )
         view = await self._view(sight, changed)
-        await self._ledger.store.chat.edit_watch(changed, now=self._ledger.clock())
-        await self._ledger.changed()
+        await self.ledger.store.chat.edit_watch(changed, now=self.ledger.clock())
+        await self.ledger.changed()
         return view
 
+    @in_turn
     async def switch(self, asker: Asker, name: str, *, on: bool) -> Watch:
         """Pause or resume a watch.
 
@@ -131,8 +135,8 @@ class WatchDesk:
         _, watch = await self._own(asker, name)
         if watch.enabled is on:
             raise UserError(f"{watch.name} {'is not paused' if on else 'is paused already'}: nothing to do.")
-        await self._ledger.store.chat.edit_watch(replace(watch, enabled=on), now=self._ledger.clock())
-        await self._ledger.changed()
+        await self.ledger.store.chat.edit_watch(replace(watch, enabled=on), now=self.ledger.clock())
+        await self.ledger.changed()
         return replace(watch, enabled=on)
 
     async def one_to_change(self, asker: Asker, name: str) -> Watch:
@@ -143,15 +147,21 @@ class WatchDesk:
         """
         return (await self._own(asker, name))[1]
 
+    @in_turn
     async def remove(self, asker: Asker, watch: Watch) -> None:
-        """Remove a watch; the alerts that it raised stay.
+        """Remove a watch as it was shown; the alerts that it raised stay.
 
         Raises:
-            UserError: the asker may not.
+            UserError: the asker may not, or it was changed or removed since.
         """
         need_manager(asker)
-        await self._ledger.store.chat.remove_watch(asker.guild_id, watch.id)
-        await self._ledger.changed()
+        now = next((one for one in (await self.ledger.sight(asker)).watches if one.id == watch.id), None)
+        if now is None:
+            raise UserError(f'"{watch.name}" is not here any more: somebody removed it.')
+        if replace(now, enabled=watch.enabled, since_at=watch.since_at) != watch:
+            raise UserError(f'"{watch.name}" was changed meanwhile: look at it with /watch show, then ask again.')
+        await self.ledger.store.chat.remove_watch(asker.guild_id, watch.id)
+        await self.ledger.changed()
 
     async def show(self, asker: Asker, name: str) -> WatchReport:
         """Return a watch and what it lately fired on.
@@ -159,11 +169,11 @@ class WatchDesk:
         Raises:
             UserError: the asker can see none of that name.
         """
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         watch = sight.watch(name)
-        since = self._ledger.clock() - HITS_OF
-        hits = await self._ledger.store.archive.hits_of([watch.id], since=since, limit=SHOWN_HITS)
-        articles = await self._ledger.store.archive.articles_of([item_id for item_id, _, _ in hits])
+        since = self.ledger.clock() - HITS_OF
+        hits = await self.ledger.store.archive.hits_of([watch.id], since=since, limit=SHOWN_HITS)
+        articles = await self.ledger.store.archive.articles_of([item_id for item_id, _, _ in hits])
         try:
             view = await self._view(sight, watch)
         except UserError as error:  # its actor was removed since, say: it is shown all the same
@@ -172,7 +182,7 @@ class WatchDesk:
 
     async def _own(self, asker: Asker, name: str) -> tuple[Sight, Watch]:
         need_manager(asker)
-        sight = await self._ledger.sight(asker)
+        sight = await self.ledger.sight(asker)
         watch = sight.watch(name)
         if watch.origin == "config":
             raise UserError(

@@ -54,12 +54,24 @@ def found(*matches: Match) -> Matches:
 
 
 def tell(
-    matches: Matches, *, told: tuple[ToldAlert, ...] = (), of: Item | None = None, source: str = "Wire", found_by: str = ""
+    matches: Matches,
+    *,
+    told: tuple[ToldAlert, ...] = (),
+    of: Item | None = None,
+    source: str = "Wire",
+    found_by: str = "",
 ) -> tuple[tuple[Alert, ...], tuple[AlertEdit, ...]]:
     story = Story(id=None, key=b"s" * 16)
     watches = (SANCTIONS, SOCHI, ELSEWHERE)
     return alerts_for(
-        item=of or item(), article=article(source), matches=matches, watches=watches, story=story, told=told, now=READ_AT, found=found_by
+        item=of or item(),
+        article=article(source),
+        matches=matches,
+        watches=watches,
+        story=story,
+        told=told,
+        now=READ_AT,
+        found=found_by,
     )
 
 
@@ -102,7 +114,9 @@ def test_the_same_reading_again_owes_nothing() -> None:
 def test_a_watch_that_the_page_fires_after_the_teaser_alerts_late_as_a_reply_and_alone() -> None:
     (first,), _ = tell(found(match(SANCTIONS, "sanctions")))
     alerts, edits = tell(
-        found(match(SANCTIONS, "sanctions"), match(SOCHI, "Sochi")), told=(as_told(first),), found_by="found in the page"
+        found(match(SANCTIONS, "sanctions"), match(SOCHI, "Sochi")),
+        told=(as_told(first),),
+        found_by="found in the page",
     )
     assert [(alert.number, alert.reply_to, alert.card.watches, alert.card.found) for alert in alerts] == [
         (1, 0, ("Sochi",), "found in the page")

@@ -220,11 +220,15 @@ async def test_chat_changes_no_row_of_another_server_or_of_the_file(store: Store
     declared = Watch(name="Declared", query="x")
     await store.declare(feeds=[], actors=[ANNA], watches=[declared], now=NOW)
     mine = await store.chat.add_watch(Watch(guild_id=ONE, name="Mine", query="x"), by=1, now=NOW)
-    await store.chat.remove_watch(TWO, mine)
-    await store.chat.remove_watch(0, 1)
-    await store.chat.remove_actor(ONE, 1)
-    await store.chat.edit_actor(Actor(id=1, guild_id=ONE, name="Stolen"))
-    await store.chat.edit_watch(Watch(id=mine, guild_id=TWO, name="Stolen", query="y"), now=NOW)
+    for change in (
+        store.chat.remove_watch(TWO, mine),
+        store.chat.remove_watch(0, 1),
+        store.chat.remove_actor(ONE, 1),
+        store.chat.edit_actor(Actor(id=1, guild_id=ONE, name="Stolen")),
+        store.chat.edit_watch(Watch(id=mine, guild_id=TWO, name="Stolen", query="y"), now=NOW),
+    ):
+        with pytest.raises(UserError):
+            await change
     assert {one.name for one in await store.watches()} == {"Declared", "Mine"}
     assert [one.name for one in await store.actors()] == ["Anna Orlova"]
     assert (await store.actors())[0].aliases == ANNA.aliases

@@ -77,11 +77,19 @@ class ChatRows:
         return await self._write(lambda sql: subscriptions.add_feed(sql, guild_id, url, by, now))
 
     async def edit_feed(self, guild_id: int, feed_id: int, *, name: str | None, interval_s: float | None) -> None:
-        """Change what is given of a server's feed; the shortest interval that any of its servers asks for holds."""
+        """Change what is given of a server's feed; the shortest interval that any of its servers asks for holds.
+
+        Raises:
+            UserError: the server does not hear it.
+        """
         await self._write(lambda sql: subscriptions.edit_feed(sql, guild_id, feed_id, name, interval_s))
 
     async def switch_feed(self, guild_id: int, feed_id: int, *, on: bool, now: datetime) -> None:
-        """Pause or resume a server's feed. What appeared while nobody listened stays silent."""
+        """Pause or resume a server's feed. What appeared while nobody listened stays silent.
+
+        Raises:
+            UserError: the server does not hear it.
+        """
         await self._write(lambda sql: subscriptions.switch_feed(sql, guild_id, feed_id, on=on, now=now))
 
     async def remove_feed(self, guild_id: int, feed_id: int) -> None:
@@ -106,12 +114,16 @@ class ChatRows:
         """Make a watch, known by its id, what is given; where it was paused and is not any more, nothing before now is told.
 
         Raises:
-            UserError: the server has another one of that name.
+            UserError: the server has another one of that name, or this one no longer.
         """
         await self._write(lambda sql: _edit_watch(sql, watch, now))
 
     async def remove_watch(self, guild_id: int, watch_id: int) -> None:
-        """Remove a watch; what it raised stays."""
+        """Remove a watch; what it raised stays.
+
+        Raises:
+            UserError: it is not there.
+        """
         await self._write(lambda sql: _remove_watch(sql, guild_id, watch_id))
 
     async def settle_homes(self, homes: Mapping[int, int]) -> bool:
@@ -132,12 +144,16 @@ class ChatRows:
         """Make an actor, known by its id, what is given: its name, and its aliases in their order.
 
         Raises:
-            UserError: the server has another one of that name.
+            UserError: the server has another one of that name, or this one no longer.
         """
         await self._write(lambda sql: _edit_actor(sql, actor))
 
     async def remove_actor(self, guild_id: int, actor_id: int) -> None:
-        """Remove an actor and its aliases."""
+        """Remove an actor and its aliases.
+
+        Raises:
+            UserError: it is not there.
+        """
         await self._write(lambda sql: _remove_actor(sql, guild_id, actor_id))
 
     # --- servers ------------------------------------------------------------------------------------------------------
@@ -204,8 +220,9 @@ def _edit_watch(sql: sqlite3.Connection, watch: Watch, now: datetime) -> None:
             watch.guild_id,
         ),
     ).rowcount
-    if changed:
-        _limit_to(sql, watch.id, watch.feeds)
+    if not changed:
+        raise _gone("watch", watch.name)
+    _limit_to(sql, watch.id, watch.feeds)
 
 
 def _limit_to(sql: sqlite3.Connection, watch_id: int, feeds: Sequence[int]) -> None:
@@ -218,7 +235,8 @@ def _remove_watch(sql: sqlite3.Connection, guild_id: int, watch_id: int) -> None
         f"DELETE FROM watch_feeds WHERE watch_id IN (SELECT id FROM watches WHERE id = ? AND {_OURS})",  # noqa: S608  # a constant
         (watch_id, guild_id),
     )
-    sql.execute(f"DELETE FROM watches WHERE id = ? AND {_OURS}", (watch_id, guild_id))  # noqa: S608  # a constant
+    if not sql.execute(f"DELETE FROM watches WHERE id = ? AND {_OURS}", (watch_id, guild_id)).rowcount:  # noqa: S608  # a constant
+        raise _gone("watch")
 
 
 def _settle_homes(sql: sqlite3.Connection, homes: Mapping[int, int]) -> bool:
@@ -247,8 +265,9 @@ def _edit_actor(sql: sqlite3.Connection, actor: Actor) -> None:
         f"UPDATE actors SET name = ? WHERE id = ? AND {_OURS}",  # noqa: S608  # a constant
         (text_for(actor.name), actor.id, actor.guild_id),
     ).rowcount
-    if changed:
-        _keep_aliases(sql, actor.id, actor)
+    if not changed:
+        raise _gone("actor", actor.name)
+    _keep_aliases(sql, actor.id, actor)
 
 
 def _keep_aliases(sql: sqlite3.Connection, actor_id: int, actor: Actor) -> None:
@@ -267,7 +286,13 @@ def _remove_actor(sql: sqlite3.Connection, guild_id: int, actor_id: int) -> None
         f"DELETE FROM aliases WHERE actor_id IN (SELECT id FROM actors WHERE id = ? AND {_OURS})",  # noqa: S608  # a constant
         (actor_id, guild_id),
     )
-    sql.execute(f"DELETE FROM actors WHERE id = ? AND {_OURS}", (actor_id, guild_id))  # noqa: S608  # as above
+    if not sql.execute(f"DELETE FROM actors WHERE id = ? AND {_OURS}", (actor_id, guild_id)).rowcount:  # noqa: S608  # as above
+        raise _gone("actor")
+
+
+def _gone(noun: str, name: str = "") -> UserError:
+    called = f' "{name}"' if name else ""
+    return UserError(f"The {noun}{called} is not here any more: somebody removed it. /{noun} list shows what is.")
 
 
 def _refuse_taken(sql: sqlite3.Connection, table: str, noun: str, guild_id: int, name: str, but: int = 0) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+GONE = "The feed is not heard here any more: somebody removed it. /feed list shows what is."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """A feed that a server asked for. name "": as the feed calls itself. enabled: it is heard there."""
@@ -141,11 +144,13 @@ def add_feed(sql: sqlite3.Connection, guild_id: int, url: str, by: int, now: dat
 
 def edit_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, name: str | None, interval_s: float | None) -> None:
     """Change a subscription's name and shortest interval; None leaves either as it is."""
-    sql.execute(
+    changed = sql.execute(
         """UPDATE subscriptions SET name = COALESCE(?, name), interval_s = COALESCE(?, interval_s)
         WHERE guild_id = ? AND feed_id = ?""",
         (None if name is None else text_for(name), interval_s, guild_id, feed_id),
-    )
+    ).rowcount
+    if not changed:
+        raise UserError(GONE)
     _settle_feed(sql, feed_id)
     if interval_s is not None:
         wake_feeds(sql, [feed_id])
@@ -153,11 +158,13 @@ def edit_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, name: str | 
 
 def switch_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, *, on: bool, now: datetime) -> None:
     """Pause or resume a subscription; what was there before it was resumed is not told."""
-    sql.execute(
+    changed = sql.execute(
         """UPDATE subscriptions SET since_at = CASE WHEN ?1 AND NOT enabled THEN ?2 ELSE since_at END, enabled = ?1
         WHERE guild_id = ?3 AND feed_id = ?4""",
         (on, ms_for(now), guild_id, feed_id),
-    )
+    ).rowcount
+    if not changed:
+        raise UserError(GONE)
     _settle_feed(sql, feed_id)
 
 
