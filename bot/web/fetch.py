@@ -246,7 +246,7 @@ class Web:
                 rules = await self._robots.rules_for(url, private=private)
                 if not named:
                     self._pages.pace(key, max(self._page_gap_s, rules.crawl_delay_s))
-                if not rules.allow(url):
+                if not await rules.allow(url):
                     raise _closed_by_robots(url)
                 self._pages.refuse_resting(key, 0.0)  # robots.txt itself may have been answered so
                 yield

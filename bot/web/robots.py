@@ -24,6 +24,7 @@ UNREACHABLE_KEPT_S = (60.0, 600.0)
 UNREACHABLE_IS_OPEN_AFTER_S = 30 * 86_400.0
 CRAWL_DELAY_LIMIT_S = 30.0
 _KEPT_SITES = 2_048
+_KEPT_BYTES = 4 * 1024 * 1024  # of documents; what is made of them takes twenty times as much
 _LARGE_BYTES = 16 * 1024
 
 FetchRobots = Callable[[URL, bool], Awaitable[Answer]]
@@ -31,19 +32,19 @@ FetchRobots = Callable[[URL, bool], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A site's rules for us. parser: None where there are none."""
+    """A site's rules for us. parser: None where there are none. size: of the document, in bytes. crawl_delay_s: at most 30 s."""
 
     parser: Protego | None = None
+    size: int = 0
+    crawl_delay_s: float = 0.0
 
-    def allow(self, url: URL) -> bool:
-        """Return whether this page may be read."""
-        return self.parser is None or bool(self.parser.can_fetch(str(url), PRODUCT))
-
-    @property
-    def crawl_delay_s(self) -> float:
-        """The pause that the site asks for, at most 30 s; 0 where it asks for none."""
-        delay = self.parser.crawl_delay(PRODUCT) if self.parser else None
-        return min(max(float(delay or 0.0), 0.0), CRAWL_DELAY_LIMIT_S)
+    async def allow(self, url: URL) -> bool:
+        """Return whether this page may be read. Thousands of rules are gone through in a thread."""
+        if self.parser is None:
+            return True
+        if self.size < _LARGE_BYTES:
+            return bool(self.parser.can_fetch(str(url), PRODUCT))
+        return bool(await asyncio.to_thread(self.parser.can_fetch, str(url), PRODUCT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,14 @@ class RobotsCache:
         if kept is None or kept.until <= self._monotonic():
             kept = await self._asked(url, kept, private=private)
             self._kept[key] = kept
-            while len(self._kept) > _KEPT_SITES:
+            while len(self._kept) > _KEPT_SITES or self._kept_bytes() > _KEPT_BYTES:
                 self._kept.popitem(last=False)
         if kept.rules is None:
             raise _out_of_reach(url, kept.until - self._monotonic())
         return kept.rules
+
+    def _kept_bytes(self) -> int:
+        return sum(kept.rules.size for kept in self._kept.values() if kept.rules is not None)
 
     async def _asked(self, url: URL, before: _Kept | None, *, private: bool) -> _Kept:
         now = self._monotonic()
@@ -90,17 +94,20 @@ class RobotsCache:
                 raise
             return _unreachable(before, now) if error.reason != "redirect" else _Kept(Rules(), now + KEPT_S)
         if answer.status in DOCUMENT:
-            return _Kept(Rules(await _parsed(answer.body)), now + KEPT_S)
+            return _Kept(await _parsed(answer.body), now + KEPT_S)
         if answer.status >= 500:  # noqa: PLR2004  the class of server errors
             return _unreachable(before, now)
         return _Kept(Rules(), now + KEPT_S)
 
 
-async def _parsed(body: bytes) -> Protego:
-    text = body[:PARSED_BYTES].decode("utf-8-sig", "replace")
-    if len(body) < _LARGE_BYTES:
-        return Protego.parse(text)
-    return await asyncio.to_thread(Protego.parse, text)
+async def _parsed(body: bytes) -> Rules:
+    return _rules_in(body) if len(body) < _LARGE_BYTES else await asyncio.to_thread(_rules_in, body)
+
+
+def _rules_in(body: bytes) -> Rules:
+    parser = Protego.parse(body[:PARSED_BYTES].decode("utf-8-sig", "replace"))
+    delay_s = min(max(float(parser.crawl_delay(PRODUCT) or 0.0), 0.0), CRAWL_DELAY_LIMIT_S)
+    return Rules(parser=parser, size=len(body), crawl_delay_s=delay_s)
 
 
 def _unreachable(before: _Kept | None, now: float) -> _Kept:
