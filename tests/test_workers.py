@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 FEED = b"<rss version='2.0'><channel><title>Harbour</title><item><guid>1</guid><title>Cranes stand still</title></item></channel></rss>"
+ENDLESS = b"<rss>" + b"<a>" * 400_000  # takes the parser longer than it may
 HOLDS_THE_INTERPRETER = ("re:match", "(a+)+$", "a" * 60 + "b")
 
 PARENT = """
@@ -73,6 +74,18 @@ async def test_a_feed_is_parsed_in_another_process_and_comes_back_as_plain_value
 async def test_no_process_starts_before_it_is_needed() -> None:
     async with Workers() as workers:
         assert workers.pids() == ()
+
+
+async def test_a_feed_that_hangs_its_reader_holds_up_no_other() -> None:
+    async with Workers() as workers:
+        hung = asyncio.create_task(workers.parse_feed(ENDLESS, "application/rss+xml", ""))
+        await asyncio.sleep(0)
+        calm = [workers.parse_feed(FEED, "application/rss+xml", "") for _ in range(3)]
+        assert [feed.title for feed in await asyncio.gather(*calm)] == ["Harbour"] * 3
+        assert not hung.done()
+        assert len(workers.pids()) == 2
+        hung.cancel()
+        await asyncio.wait({hung})
 
 
 async def test_what_the_job_raises_on_purpose_arrives_as_it_was_raised() -> None:

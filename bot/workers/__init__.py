@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Self, cast
 
 from bot.errors import ParseError
+from bot.workers.pool import WorkerPool
 from bot.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -21,22 +22,28 @@ WORDS_MEMORY_MB = 1_536  # a language's table is large once it is unpacked
 WORDS_TIMEOUT_S = 60.0
 LIMIT_WAITING_BYTES = 48 << 20
 SMALL_BYTES = 512 << 10
-PAGE_PROCESSES = 2  # pages are most of the work; the second starts only when the first is busy
+FEED_PROCESSES = 2  # one may hang on a document for as long as its limit; the other feeds do not wait for it
+PAGE_PROCESSES = 2  # pages are most of the work
 
 
 class Workers:
-    """One process for feeds, two for pages, and one for as long as word forms are looked up. Use as `async with`.
+    """Two processes for feeds, two for pages, and one for as long as word forms are looked up. Use as `async with`.
 
     Every job raises ParseError where its document is at fault: timeout, memory, worker (it died), or what the job itself says.
     A cancelled job ends with its process; the next job gets a new one.
     """
 
     def __init__(self, *, timeout_s: float = 10.0, memory_mb: int = 512, max_tasks: int = 500) -> None:
-        def process(module: str) -> WorkerProcess:
-            return WorkerProcess(imports=(module,), timeout_s=timeout_s, memory_mb=memory_mb, max_tasks=max_tasks)
+        def pool(module: str, count: int) -> WorkerPool:
+            return WorkerPool(
+                [
+                    WorkerProcess(imports=(module,), timeout_s=timeout_s, memory_mb=memory_mb, max_tasks=max_tasks)
+                    for _ in range(count)
+                ]
+            )
 
-        self._feeds = process("bot.feeds.parse")
-        self._pages = [process("bot.reading.extract") for _ in range(PAGE_PROCESSES)]
+        self._feeds = pool("bot.feeds.parse", FEED_PROCESSES)
+        self._pages = pool("bot.reading.extract", PAGE_PROCESSES)
         self._waiting_bytes = 0
         self._words = WorkerProcess(timeout_s=WORDS_TIMEOUT_S, memory_mb=WORDS_MEMORY_MB, max_tasks=1)
 
@@ -58,9 +65,8 @@ class Workers:
 
     async def read_page(self, html: bytes, *, url: str, charset: str | None) -> PageText:
         """Return what `bot.reading.extract.page_text` makes of a page."""
-        idlest = min(self._pages, key=lambda each: each.waiting)
         with self._room_for(html):
-            page = await idlest.call("bot.reading.extract:page_text", html, url=url, charset=charset)
+            page = await self._pages.call("bot.reading.extract:page_text", html, url=url, charset=charset)
         return cast("PageText", page)
 
     async def word_forms(self, words: Sequence[str], langs: Sequence[str]) -> dict[str, tuple[WordForm, ...]]:
@@ -89,4 +95,4 @@ class Workers:
             self._waiting_bytes -= len(document)
 
     def _all(self) -> tuple[WorkerProcess, ...]:
-        return self._feeds, *self._pages, self._words
+        return *self._feeds.processes, *self._pages.processes, self._words
