@@ -11,7 +11,7 @@ from bot import __version__
 from bot.alerts import heard_in
 from bot.cards import bold_in, reasons_for
 from bot.desk_feeds import state_of
-from bot.desk_queries import read_query
+from bot.desk_queries import read_query, silence_of, slips_in
 from bot.errors import UserError
 from bot.feeds.identity import body_hash, canonical_link
 from bot.model import BriefSentence, Reason, Span, Watch
@@ -52,11 +52,15 @@ class FoundArticle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latest:
-    """What was found, newest first. since: from when on. is_cut: not everything since then was looked at."""
+    """What was found, newest first. since: from when on. is_cut: not everything since then was looked at.
+
+    doubts: what may be meant otherwise in the query that was asked, sentences.
+    """
 
     found: tuple[FoundArticle, ...]
     since: datetime
     is_cut: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +122,18 @@ class NewsDesk:
         )
         if not asked:
             return await self._of_watches(sight, watches, since_at)
-        if query.strip():
-            await asyncio.to_thread(
-                read_query, query, sight.actors, asker.guild_id
-            )  # a fault's place is in it as typed
+        doubts: list[str] = []
+        if query.strip():  # by itself: a fault's place is in it as typed
+            read = await asyncio.to_thread(read_query, query, sight.actors, asker.guild_id)
+            doubts = slips_in(read, sight.sources)
         searching = Watch(id=SEARCHING, guild_id=asker.guild_id, name="", query=asked)
         matcher = await asyncio.to_thread(
             Matcher.compile, [searching], sight.actors, forms=await self._forms([searching])
         )
         for _, error in matcher.faults:
             raise error
-        return await self._searched(sight, matcher, watches if watch else (), since_at)
+        latest = await self._searched(sight, matcher, watches if watch else (), since_at)
+        return replace(latest, doubts=tuple(doubts))
 
     async def why(self, asker: Asker, link: str) -> Why:
         """Return why the article at a link fired the asker's watches or did not.
@@ -242,7 +247,7 @@ class NewsDesk:
             elif watch.feeds and stored.feed_id not in watch.feeds:
                 silent.append((watch.name, "it is limited to other feeds"))
             else:
-                silent.append((watch.name, reasons.get(watch.id, "none of its words stands there")))
+                silent.append((watch.name, reasons.get(watch.id) or silence_of(watch.query)))
         return Why(
             article=sight.article(stored),
             seen_at=stored.seen_at,

@@ -90,6 +90,11 @@ class Sight:
         return tuple(sorted(actors, key=lambda actor: actor.name.casefold()))
 
     @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The names that `source:` goes by: those that the feeds which this server hears give themselves, or were declared with."""
+        return tuple(one.feed.name or host_in(one.feed.url) for one in self.feeds)
+
+    @cached_property
     def is_home(self) -> bool:
         """Whether the operator's own lists are this server's: a declared watch alerts here, or none alerts anywhere."""
         placed = [one for one in self._holdings.watches if one.origin == "config" and one.channel_id]
@@ -110,7 +115,7 @@ class Sight:
         """Return whether what becomes of a feed's items is this server's to decide: it alone hears it, or the operator's lists are its."""
         if feed.is_declared:
             return self.is_home
-        return self._holdings.audiences.get(feed.feed.id) == {self.asker.guild_id}
+        return self._holdings.audiences.get(feed.feed.id) == frozenset({self.asker.guild_id})
 
     def watch(self, name: str) -> Watch:
         """Return the watch of that name.

@@ -195,7 +195,7 @@ class WatchDesk:
         return WatchView(
             watch=watch,
             meaning=meaning_of(query.root),
-            doubts=tuple(doubts_about(query, sight.actors)),
+            doubts=tuple(doubts_about(query, sight.sources)),
             feeds=_feed_names(sight, watch),
         )
 

@@ -6,7 +6,7 @@ With _buttons and _refusals it alone sends answers to interactions. Everything t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import discord
 from discord import app_commands
@@ -16,7 +16,7 @@ from bot.desk_names import offers_for
 from bot.desk_sight import Asker
 from bot.errors import StoreError, UserError
 from cogs._buttons import Kept, Pages
-from cogs._escape import clean, cut, shown
+from cogs._escape import clean, cut, set_apart, shown
 from cogs._refusals import CONTENT_CHARS, NOBODY
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ T = TypeVar("T")
 PAGE_CHARS = 3_500
 TITLE_CHARS = 256
 LINE_CHARS = 1_000
+DOUBT_CHARS = 700
 COLOUR = 0x3B6EA8
 
 guild_only_contexts = app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
@@ -137,17 +138,17 @@ def linked(title: str, url: str) -> str:
 def code(text: str, limit_chars: int = 300) -> str:
     """Return a query as it was typed, set apart from the words around it."""
     line = cut(clean(text), limit_chars).replace("`", "ˋ")
-    return f"`{line}`"
+    return set_apart(f"`{line}`")
 
 
-def when(at: Any) -> str:  # noqa: ANN401  # a datetime, or None
-    """Return a time as every reader's own client shows it, and how long ago that is."""
-    return "never" if at is None else f"{discord.utils.format_dt(at, 'R')}"
+def when(at: Any, style: Literal["R", "f"] = "R") -> str:  # noqa: ANN401  # a datetime, or None
+    """Return a time as every reader's own client shows it: how long ago that is, or by date and clock."""
+    return "never" if at is None else discord.utils.format_dt(at, style)
 
 
 def doubts_shown(doubts: Iterable[str]) -> list[str]:
     """Return warnings as lines."""
-    return [f"⚠ {shown(doubt, 400)}" for doubt in doubts]
+    return [f"⚠ {shown(doubt, DOUBT_CHARS)}" for doubt in doubts]
 
 
 # --- names, offered while somebody types ---

@@ -48,14 +48,14 @@ def cut(text: str, limit_chars: int) -> str:
 def shown(text: str, limit_chars: int) -> str:
     """Return text of others as Discord shows it: cleaned, cut, escaped, set apart, and within the limit after that too."""
     plain = clean(text)
-    if turns(plain) and limit_chars > len(_APART + _END_APART):
-        return _APART + _within(plain, limit_chars - len(_APART + _END_APART)) + _END_APART
-    return _within(plain, limit_chars)
+    marks = len(set_apart(plain)) - len(plain)
+    return set_apart(_within(plain, limit_chars - marks)) if limit_chars > marks else _within(plain, limit_chars)
 
 
-def turns(text: str) -> bool:
-    """Return whether any of a text runs from right to left."""
-    return not text.isascii() and any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
+def set_apart(text: str) -> str:
+    """Return text between marks that keep its direction to itself, where any of it runs from right to left."""
+    turns = not text.isascii() and any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
+    return f"{_APART}{text}{_END_APART}" if turns else text
 
 
 def without_links(text: str) -> str:

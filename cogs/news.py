@@ -12,6 +12,7 @@ from bot.wording import why_lines
 from cogs._answers import (
     DeskCog,
     defer,
+    doubts_shown,
     guild_only_contexts,
     guild_only_installs,
     linked,
@@ -69,7 +70,8 @@ class News(DeskCog):
         )
         if not latest.found:
             more = " Not everything could be looked through: take a shorter time." if latest.is_cut else ""
-            await reply(interaction, f"Nothing since {when(latest.since)}.{more} /status shows whether the feeds work.")
+            said = f"Nothing since {when(latest.since, 'f')}.{more} /status shows whether the feeds work."
+            await reply(interaction, "\n".join([said, *doubts_shown(latest.doubts)]))
             return
         title = f"Latest ({len(latest.found)}{', the newest' if latest.is_cut else ''})"
         # What is shared names no watch: not everybody here may see the channel that it alerts.

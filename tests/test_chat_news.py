@@ -77,6 +77,23 @@ async def test_the_latest_is_filtered_by_watch_actor_query_and_time(chat: Chat) 
     assert await chat.names("latest", "actor", "or") == ["Anna Orlova"]
 
 
+async def test_an_empty_answer_says_what_may_have_been_meant(chat: Chat) -> None:
+    await news(chat)
+    said = await chat.ask("latest", query="sanctions or embargo")
+    assert "Nothing since <t:" in said
+    assert "write it in capitals: sanctions OR embargo" in said
+    assert 'No feed here is called "Sample"' in await chat.ask("latest", query="source:Sample")
+    assert "Report 0" in await chat.ask("latest", query='source:"Sample wire"')
+
+
+async def test_why_says_that_an_article_is_not_from_a_watchs_source(chat: Chat) -> None:
+    said = await chat.ask("watch add", name="Sample", query="source:Sample")
+    assert "It alerts on every article from the source Sample." in said
+    await news(chat)
+    assert "⚠ No feed here is called" in await chat.ask("watch show", watch="Sample")
+    assert "**Sample**: it is not from the source Sample" in await chat.ask("why", link=chat.site.url("/0"))
+
+
 async def test_the_latest_is_paged_and_shared_without_naming_watches(chat: Chat) -> None:
     await chat.ask("watch add", name="Secret plan", query="sanctions")
     await news(chat, 12)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.alerts import heard_in
 from bot.desk_names import named, offers_for
-from bot.desk_queries import doubts_about, doubts_about_actor, meaning_of, read_query
+from bot.desk_queries import doubts_about, doubts_about_actor, meaning_of, read_query, silence_of
 from bot.desk_sight import Asker, Sight
 from bot.errors import QueryError, UserError
 from bot.model import Actor, Alias, Feed, Match, Matches, Watch, WhyNot
@@ -53,7 +53,9 @@ def asker(guild_id: int = ONE, *, manager: bool = True, channels: tuple[int, ...
         ("sanctions -sport", 'all of: "sanctions" in any form; not "sport" in any form'),
         ('"prime minister" NEAR/1 Minsk', 'the phrase "prime minister" at most 1 word away from "Minsk" in any form'),
         ("title:(a1 OR b1)", '("a1" or "b1") (in the headline)'),
-        ("source:(Reuters OR BBC) lang:en", "all of: from the source Reuters or BBC; in the language en"),
+        ("source:(Reuters OR BBC) lang:en", "every article, from the source Reuters or BBC, in the language en"),
+        ("source:Reuters", "every article from the source Reuters"),
+        ("sanctions lang:ru", '"sanctions" in any form, in the language ru'),
         ("actor:Orlova", "Orlova in any known spelling"),
     ],
 )
@@ -68,11 +70,47 @@ def test_a_query_that_names_an_unknown_actor_is_refused() -> None:
 
 
 def test_what_may_alert_too_often_is_doubted_and_nothing_else() -> None:
-    assert len(doubts_about(parse_query("of"), [])) == 1
-    assert doubts_about(parse_query("sanctions"), []) == []
-    assert doubts_about(parse_query('actor:"Anna Orlova"'), [ANNA]) == []
+    assert len(doubts_about(parse_query("of"))) == 1
+    assert doubts_about(parse_query("sanctions")) == []
+    assert doubts_about(parse_query("actor:Orlova")) == [], "what is to be said of an actor is said with the actor"
     assert doubts_about_actor(ANNA) == []
-    assert len(doubts_about_actor(Actor(name="Orlova", aliases=(Alias(text="rose"), Alias(text="NATO"))))) == 2
+    many = Actor(name="Orlova", aliases=tuple(Alias(text=text) for text in ("rose", "NATO", "Orlowa")))
+    assert doubts_about_actor(many) == [
+        '"rose", in small letters, counts wherever that word stands.',
+        '"Orlova", "Orlowa" are single names: everyone who bears one counts. A full name is safer.',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        ("tariff or quota or duty", "“one is enough”, write it in capitals: tariff OR quota OR duty"),
+        ("rain and snow", "“both”, write it in capitals: rain AND snow"),
+        ("rain not snow", "“without it”, write it in capitals: rain NOT snow"),
+        ("or rain", "“one is enough”, write it in capitals."),
+    ],
+)
+def test_operators_in_small_letters_are_said_to_be_words_with_the_query_that_was_meant(query: str, meant: str) -> None:
+    (doubt,) = doubts_about(parse_query(query))
+    assert doubt.endswith(meant)
+
+
+def test_operators_that_are_meant_as_words_are_left_alone() -> None:
+    assert doubts_about(parse_query('rain "or" ="not" OR snow')) == []
+
+
+def test_a_source_that_no_feed_is_called_is_said_with_the_closest_names() -> None:
+    sources = ("Harbour Post", "Lantern")
+    (doubt,) = doubts_about(parse_query("source:Harbour"), sources)
+    assert doubt.startswith('No feed here is called "Harbour"')
+    assert doubt.endswith('Closest: source:"Harbour Post"')
+    assert doubts_about(parse_query('source:("harbour post" OR example.org)'), sources) == []
+    assert doubts_about(parse_query("source:Harbour")) == [], "where the feeds are not known nothing is said"
+
+
+def test_why_a_watch_without_a_word_there_is_silent() -> None:
+    assert silence_of("sanctions") == "none of its words stands there"
+    assert silence_of("source:Harbour lang:ru") == "it is not from the source Harbour and in the language ru"
 
 
 # --- names ---

@@ -80,6 +80,20 @@ def test_a_good_configuration_is_described(tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in empty.stderr.splitlines()][:2] == ["warning", "warning"]
 
 
+def test_a_slip_in_a_query_is_said_beside_the_answer_not_in_it(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        "[[feeds]]\nurl = 'https://news.example/f'\nname = 'Harbour Post'\n"
+        "[[watches]]\nname = 'Bans'\nquery = 'tariff or quota'\n[[watches]]\nname = 'Port'\nquery = 'source:Harbour'\n",
+        encoding="utf-8",
+    )
+    checked = wirewatch("check", cwd=tmp_path)
+    assert 'warning: watch "Bans": "or" in small letters' in checked.stderr
+    assert 'Closest: source:"Harbour Post"' in checked.stderr
+    matched = wirewatch("match", "-", "--json", "--watch", "tariff or quota", cwd=tmp_path, given=b"A tariff.")
+    assert "tariff OR quota" in matched.stderr
+    assert "OR" not in matched.stdout
+
+
 def test_run_without_a_token_says_where_it_goes_and_what_goes_without_one(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("", encoding="utf-8")
     one_line(wirewatch("run", cwd=tmp_path), 78, "discord.token_file", "WIREWATCH_TOKEN", "run --terminal")

@@ -151,6 +151,19 @@ def leaves_in(node: Node) -> tuple[Term | ActorTerm, ...]:
             return tuple(leaf for child in node.nodes for leaf in leaves_in(child))
 
 
+def filters_in(node: Node) -> tuple[Filter, ...]:
+    """Return the filters of a tree in the order of the query, those that must not hold too."""
+    match node:
+        case Filter():
+            return (node,)
+        case Scoped() | Not():
+            return filters_in(node.node)
+        case And() | Or():
+            return tuple(one for child in node.nodes for one in filters_in(child))
+        case _:
+            return ()
+
+
 def wanted_in(node: Node) -> tuple[Term | ActorTerm, ...]:
     """Return the terms and actors that a tree is about: those that need not be absent."""
     match node:

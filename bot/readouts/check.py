@@ -6,6 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from bot.config import config_path, load_config, size_of, warnings_for
+from bot.desk_queries import slips_in
+from bot.errors import printable
+from bot.reading.query import parse_query
 from bot.terminal import console_for_people, print_table
 from bot.toml_table import shown_duration
 from bot.web.guard import check_url
@@ -24,6 +27,10 @@ async def check_config(args: argparse.Namespace, environ: Mapping[str, str]) -> 
     console = console_for_people()
     for warning in warnings_for(config):
         sys.stderr.write(f"warning: {warning}\n")
+    names = [feed.name for feed in config.feeds]
+    for watch in config.watches:
+        for slip in slips_in(parse_query(watch.query), names if all(names) else None):  # a feed may name itself
+            sys.stderr.write(f'warning: watch "{printable(watch.name)}": {printable(slip)}\n')
     print_table(console, ("feed", "every", "private"), [_feed_row(feed, config) for feed in config.feeds])
     actors = [(actor.name, ", ".join(alias.text for alias in actor.aliases)) for actor in config.actors]
     print_table(console, ("actor", "also spelled"), actors)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.errors import UserError, WireError
+from bot.desk_queries import slips_in
+from bot.errors import UserError, WireError, printable
 from bot.jsonl import answer_lines, decode_text, object_in, read_input, write_record
 from bot.model import Actor, Watch
 from bot.reading.matcher import Matcher
@@ -64,7 +66,10 @@ async def _matcher(args: argparse.Namespace, environ: Mapping[str, str], workers
     watches = [Watch(id=number, name=watch.name, query=watch.query) for number, watch in enumerate(watches, start=1)]
     for _, error in Matcher.compile(watches, actors, forms={}).faults:
         raise error
-    words = sorted(set[str]().union(*(keywords_in(parse_query(watch.query)) for watch in watches)))
+    queries = [parse_query(watch.query) for watch in watches]
+    for doubt in dict.fromkeys(doubt for query in queries for doubt in slips_in(query, None)):
+        sys.stderr.write(f"warning: {printable(doubt)}\n")
+    words = sorted(set[str]().union(*map(keywords_in, queries)))
     forms = await workers.word_forms(words, languages) if words else {}
     return Matcher.compile(watches, actors, forms=forms, report_actors=bool(args.actor))
 
