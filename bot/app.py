@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bot.delivery import Deliverer, tell_nobody
 from bot.desk import Desk
 from bot.errors import QueryError
+from bot.housekeeping import Keep
 from bot.operating import Operating
 from bot.pipeline import Habits, Pipeline, Watching
 from bot.pulse import Health
@@ -73,6 +74,7 @@ class Engine:
     fetching: Fetching
     languages: tuple[str, ...] = ()
     operating: Operating = field(default_factory=Operating)
+    keep: Keep = field(default_factory=Keep)
     health: Health = field(default_factory=Health)
     away_s: Callable[[], float] = lambda: 0.0
     refusals: Callable[[], Mapping[str, int]] = dict
@@ -88,7 +90,7 @@ class Engine:
             feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
         )
         before, self.fetching, self.languages = self.fetching, config.fetch, config.languages
-        self.operating = config.operating
+        self.operating, self.keep = config.operating, Keep(config.keep_text_s, config.keep_records_s)
         if web_keys(before) != web_keys(config.fetch):
             await self._renew_web()
         await self._remember_rests()

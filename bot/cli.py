@@ -104,6 +104,8 @@ COMMANDS = {
     "feed": ("bot.readouts.feed", "show_feed"),
     "extract": ("bot.readouts.extract", "show_extract"),
     "match": ("bot.readouts.match", "show_matches"),
+    "backup": ("bot.readouts.backup", "back_up_store"),
+    "restore": ("bot.readouts.backup", "restore_store"),
 }
 
 
@@ -115,6 +117,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_live(commands)
     _add_readouts(commands)
+    _add_store(commands)
     return top
 
 
@@ -153,6 +156,14 @@ def _add_readouts(commands: Commands) -> None:
     match.add_argument(
         "--actor", action="append", default=[], metavar="NAME", help="an actor by one name; more than one may be given"
     )
+
+
+def _add_store(commands: Commands) -> None:
+    backup = commands.add_parser("backup", help="copy the store into one file, also while the bot runs")
+    restore = commands.add_parser("restore", help="put a backup in the store's place; the bot must not run")
+    for command in (backup, restore):
+        command.add_argument("file", metavar="FILE")
+        _add_config(command)
 
 
 def _add_config(command: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bot.app import TO_TERMINAL, Engine, Voice, open_engine, utc_now
 from bot.config import Config, addresses_for, load_config, size_of, token_for
 from bot.errors import WireError
+from bot.housekeeping import keep_house
 from bot.operating import shown_place
 from bot.sd_notify import ServiceManager
 from bot.tending import tend
@@ -115,11 +116,15 @@ async def run_bot(
                 await engine.store.end_leases(now=engine.pipeline.clock())
             else:
                 await engine.store.release(now=engine.pipeline.clock())
+            await engine.store.upkeep.note_outage(now=engine.pipeline.clock())
+            keeping = keep_house(
+                engine.store, keep=lambda: engine.keep, clock=engine.pipeline.clock, say=voice.trouble or say
+            )
             reloading = _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, config, manager)
             say(f"running: {size_of(config)}, store {config.store_path}")
             manager.ready(f"running: {size_of(config)}")
             try:
-                await run_engine(engine, stop, voice, beside=[reloading, tend(engine, manager, say=say)])
+                await run_engine(engine, stop, voice, beside=[reloading, tend(engine, manager, say=say), keeping])
             finally:
                 manager.stopping()
     say("stopped")

@@ -69,7 +69,7 @@ def found(
             AND (?5 IS NULL OR i.feed_id IN (SELECT value FROM json_each(?5))) ORDER BY w.rowid DESC LIMIT ?6""",  # noqa: S608  # constants
         (
             asked,
-            _first_since(sql, ms_for(since)),
+            first_since(sql, ms_for(since)),
             before if before is not None else 1 << 62,
             ms_for(since),
             None if feeds is None else json.dumps(sorted(feeds)),
@@ -137,11 +137,12 @@ def _shown(folded: bytes) -> str:
     return folded.decode("latin-1")
 
 
-def _first_since(sql: sqlite3.Connection, at: int) -> int:
-    """Return an item id before which nothing was seen since then: ids grow as time does, so it is found by halving."""
+def first_since(sql: sqlite3.Connection, at: int) -> int:
+    """Return the id from which on items were seen since then, if any: ids grow as time does, so it is found by halving."""
     low, high = sql.execute("SELECT (SELECT MIN(id) FROM items), (SELECT MAX(id) FROM items)").fetchone()
     if low is None:
         return 0
+    high += 1
     while low < high:
         middle = (low + high) // 2
         ((id_, seen_at),) = sql.execute(

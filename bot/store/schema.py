@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from bot.errors import StoreError
-from bot.store.connection import settle, store_error_for, uri_for
+from bot.store.connection import store_error_for
+from bot.store.files import copy_whole, discard, plain_connection, put_in_place
 from bot.store.index import TABLE as TABLE_OF_WORDS
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ _FIRST: Migration = (
         edits INTEGER NOT NULL DEFAULT 0, edited_at INTEGER, state TEXT NOT NULL, readings INTEGER NOT NULL DEFAULT 0,
         page_tries INTEGER NOT NULL DEFAULT 0, page_next_at INTEGER, story_id INTEGER REFERENCES stories (id),
         fired_before TEXT NOT NULL DEFAULT '[]') STRICT""",
+    "CREATE INDEX items_feed ON items (feed_id)",
     "CREATE INDEX items_link ON items (link_hash) WHERE link_hash IS NOT NULL",
     "CREATE INDEX items_to_read ON items (id) WHERE state = 'to_read'",
     "CREATE INDEX items_held ON items (feed_id) WHERE state = 'held'",
@@ -111,6 +113,7 @@ _FIRST: Migration = (
     "CREATE INDEX alerts_sending ON alerts (channel_id, thread_id) WHERE state = 'sending'",
     "CREATE INDEX alerts_edits ON alerts (id) WHERE edit_state <> ''",
     "CREATE INDEX alerts_story ON alerts (story_key)",
+    "CREATE INDEX alerts_item ON alerts (item_id)",
     "CREATE INDEX alerts_state ON alerts (state)",
     """CREATE TABLE paused_channels (
         channel_id INTEGER NOT NULL, thread_id INTEGER NOT NULL, reason TEXT NOT NULL, paused_at INTEGER NOT NULL,
@@ -224,20 +227,20 @@ def _is_there(path: Path) -> bool:
 def _create(path: Path, migrations: Sequence[Migration]) -> None:
     """Build the database under another name, so that a crash leaves either none or a whole one."""
     draft = path.with_name(f"{path.name}.new")
-    _discard(draft)
+    discard(draft)
     try:
-        with closing(_plain_connection(draft, "rwc")) as sql:
+        with closing(plain_connection(draft, "rwc")) as sql:
             migrate(sql, migrations)
-        with closing(_plain_connection(draft, "rw")) as sql:
+        with closing(plain_connection(draft, "rw")) as sql:
             sql.execute("PRAGMA journal_mode = WAL")  # kept in the file; everyone who opens it later finds it so
-        _put_in_place(draft, path)
+        put_in_place(draft, path)
     except BaseException:
-        _discard(draft)
+        discard(draft)
         raise
 
 
 def _admit(path: Path, now: datetime, migrations: Sequence[Migration]) -> None:
-    with closing(_plain_connection(path, "rw")) as sql:
+    with closing(plain_connection(path, "rw")) as sql:
         version = check_version(sql, path, len(migrations))
         faults = [str(row[0]) for row in sql.execute("PRAGMA quick_check(3)")]
         if faults != ["ok"]:
@@ -245,43 +248,6 @@ def _admit(path: Path, now: datetime, migrations: Sequence[Migration]) -> None:
                 f"{path} is damaged ({faults[0].splitlines()[0]}): restore the latest backup (wirewatch restore FILE)"
             )
         if version < len(migrations):
-            _copy(sql, path.with_name(f"{path.name}.schema-{version}-{now:%Y%m%dT%H%M%SZ}"))
+            copy_whole(sql, path.with_name(f"{path.name}.schema-{version}-{now:%Y%m%dT%H%M%SZ}"))
             migrate(sql, migrations)
         sql.execute("PRAGMA journal_mode = WAL")
-
-
-def _copy(sql: sqlite3.Connection, target: Path) -> None:
-    draft = target.with_name(f"{target.name}.new")
-    _discard(draft)
-    try:
-        sql.execute("VACUUM INTO ?", (str(draft),))
-        _put_in_place(draft, target)
-    except BaseException:
-        _discard(draft)
-        raise
-
-
-def _put_in_place(draft: Path, target: Path) -> None:
-    """Rename, with both the bytes and the name on the disk before and after."""
-    for place, then in ((draft, lambda: draft.replace(target)), (target.parent, lambda: None)):
-        fd = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        then()
-
-
-def _discard(draft: Path) -> None:
-    for tail in ("", "-wal", "-shm", "-journal"):
-        draft.with_name(f"{draft.name}{tail}").unlink(missing_ok=True)
-
-
-def _plain_connection(path: Path, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
-    sql = sqlite3.connect(uri_for(path, mode), uri=True, isolation_level=None)
-    try:
-        settle(sql)
-    except BaseException:
-        sql.close()
-        raise
-    return sql

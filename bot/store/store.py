@@ -20,6 +20,7 @@ from bot.store.due_times import latest_poll_at, shift_due_times
 from bot.store.lock import take_lock
 from bot.store.reader import Reader
 from bot.store.schema import MIGRATIONS, check_version, existing_place, open_gate, place_for
+from bot.store.upkeep import Upkeep
 from bot.store.writer import Writer
 from bot.vitals import Vitals
 
@@ -55,7 +56,7 @@ class Store:
     """An open database. Safe to use from any number of tasks of one event loop.
 
     chat: the rows that people make in chat. archive: what they ask, through a reader of its own, so that nothing else waits for it.
-    vitals: counts what is committed.
+    upkeep: housekeeping. vitals: counts what is committed.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Store:
         self._closing: asyncio.Task[None] | None = None
         self.chat = ChatRows(self._write, self._read)
         self.archive = archive.Archive(self._ask)
+        self.upkeep = Upkeep(path, self._write, self._read)
 
     @classmethod
     async def open(cls, path: Path | str, *, now: datetime, voice: str = "terminal") -> Store:

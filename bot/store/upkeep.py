@@ -1,0 +1,83 @@
+"""What the housekeeping asks of an open store: deletion by age, times away, the daily check. One method for one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from bot.store import outage, retention
+from bot.store.files import plain_connection
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+    from pathlib import Path
+
+    from bot.store.chat import Runs
+
+BATCH = 100
+
+
+class Upkeep:
+    """Housekeeping, as part of an open store."""
+
+    def __init__(self, path: Path, write: Runs, read: Runs) -> None:
+        self._path = path
+        self._write = write
+        self._read = read
+
+    async def purge_texts(self, before: datetime) -> int:
+        """Delete the texts of some articles first seen before then; return of how many, 0: none is left."""
+        return await self._write(lambda sql: retention.purge_texts(sql, before, BATCH))
+
+    async def settle_feed(self, feed_id: int, *, text_before: datetime, now: datetime) -> int:
+        """Delete some of what a feed wrote long ago and shows no more, and of its marks; return how much, 0: nothing is left."""
+        return await self._write(
+            lambda sql: retention.settle_feed(sql, feed_id, text_before=text_before, now=now, limit=BATCH)
+        )
+
+    async def purge_records(self, before: datetime) -> int:
+        """Delete some items first seen before then, with their matches and alerts; return how many, 0: none is left."""
+        return await self._write(lambda sql: retention.purge_records(sql, before, BATCH))
+
+    async def purge_rests(self, *, now: datetime) -> None:
+        """Forget which hosts asked for a rest that is over."""
+        await self._write(lambda sql: retention.purge_rests(sql, now))
+
+    async def feed_ids(self) -> tuple[int, ...]:
+        """Return the ids of all feeds."""
+        return await self._read(lambda sql: tuple(row[0] for row in sql.execute("SELECT id FROM feeds ORDER BY id")))
+
+    async def note_outage(self, *, now: datetime) -> None:
+        """Note at a start how long the program was away, where that was long; before anything is polled."""
+        await self._write(lambda sql: outage.note_outage(sql, now))
+
+    async def outage(self) -> outage.Outage | None:
+        """Return the time away that nobody was told of yet."""
+        return await self._read(outage.outage)
+
+    async def outage_told(self) -> None:
+        """Forget a time away that was told of."""
+        await self._write(outage.outage_told)
+
+    async def fault(self) -> str:
+        """Return what is wrong with the file, "" for nothing: every page is read, table by table, beside the work.
+
+        Raises: StoreError where it cannot be read.
+        """
+        return await asyncio.to_thread(_fault_in, self._path)
+
+
+def _fault_in(path: Path) -> str:
+    with closing(plain_connection(path, "rw")) as sql:
+        sql.execute("PRAGMA wal_autocheckpoint = 0")
+        sql.execute("PRAGMA query_only = ON")
+        sql.execute("PRAGMA cache_size = -4096")
+        return first_fault(sql)
+
+
+def first_fault(sql: sqlite3.Connection) -> str:
+    """Return the first thing that is wrong with a database, on one line; "" for nothing."""
+    faults = [str(row[0]) for row in sql.execute("PRAGMA quick_check(1)")]
+    return "" if faults == ["ok"] else faults[0].splitlines()[0]
