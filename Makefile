@@ -1,11 +1,12 @@
 # Every target sets up what it needs in .venv by itself. Needs: make, and Python 3.11 or newer with venv.
 PYTHON ?= python3
+JOBS ?= 2
 BIN := .venv/bin
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: try test check bench setup lock format kill kill-discord clean help
+.PHONY: try test check bench setup small-server lock format kill kill-discord clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -15,8 +16,8 @@ try: $(RUN)      ## the main job in the terminal, on a bundled newsroom; ARGS=--
 
 setup: $(RUN)    ## only the set-up; .venv/bin/wirewatch works after it
 
-test: $(DEV)     ## all tests; ARGS=-x and the like are passed to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(DEV)     ## all tests, two at a time (JOBS=4 for more); ARGS=-x and the like are passed to pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(DEV)    ## format, lint, types, import rules
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
@@ -35,6 +36,9 @@ kill: $(DEV)     ## kill -9 at random moments under flow; ARGS="--kills 1000" fo
 
 kill-discord: $(DEV)  ## the same against a Discord of our own; ARGS="--kills 200" for more
 	@$(BIN)/python -m benchmarks.kill_discord $(ARGS)
+
+small-server: $(DEV)  ## ten minutes of 300 feeds within 512 MiB; ARGS="--minutes 2" for less
+	@$(BIN)/python -m benchmarks.small_server $(ARGS)
 
 lock: $(DEV)     ## renew the pinned versions
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
