@@ -39,7 +39,7 @@ STATES = {
     "failing": "fails",
     "blocked": "refuses us",
     "limited": "asked us to wait",
-    "suspect": "gives a web page instead of a feed",
+    "suspect": "looks wrong",
     "moved": "has moved",
     "gone": "is gone",
     "paused": "paused",
