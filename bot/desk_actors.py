@@ -20,7 +20,8 @@ from bot.reading.spellings import spellings_of_actor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.desk_sight import Asker, Ledger, Sight
+    from bot.desk_ledger import Ledger
+    from bot.desk_sight import Asker, Sight
     from bot.model import Rule, Watch
 
 MOST_ALIASES = 50

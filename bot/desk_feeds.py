@@ -109,7 +109,7 @@ class FeedDesk:
             await self._read_first(asker, feed_id)
         await ledger.store.chat.edit_feed(asker.guild_id, feed_id, name=name or None, interval_s=None)
         # Of a shared feed nothing is opened anew: other servers would be told of it too.
-        reopened = backfill and fresh and await ledger.store.chat.reopen_newest(feed_id)
+        reopened = backfill and fresh and await ledger.store.chat.reopen_newest(asker.guild_id, feed_id)
         await ledger.changed()
         items, newest = await ledger.store.archive.feed_lines(feed_id, limit=1)
         feed = next(one for one in (await ledger.glance(asker)).feeds if one.feed.id == feed_id)

@@ -12,7 +12,7 @@ from bot.desk_watches import WatchDraft
 from bot.errors import UserError
 from bot.workers import Workers
 from tests.chat_fakes import Chat, open_chat, said_in
-from tests.fakes import Site, entry
+from tests.fakes import Site, entry, rows_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -153,3 +153,13 @@ async def test_what_is_removed_is_not_removed_again(
     await chat.mod.click(second.response, label=label)
     assert "Removed" in said_in(first)
     assert "Removed" not in said_in(second)
+
+
+async def test_a_backfill_is_not_told_to_a_server_that_subscribes_at_the_same_moment(chat: Chat) -> None:
+    two = Asker(guild_id=2, user_id=1, is_manager=True, sees=lambda _: True, holds=lambda _: True)
+    url = chat.site.feed("/a", entry("Sanctions", chat.site.url("/a/0"), guid="0"))
+    await chat.desk.watches.add(two, WatchDraft(name="There", query="sanctions", place=(77, 0)))
+    added, _ = await asyncio.gather(chat.desk.feeds.add(ONE, url, backfill=True), chat.desk.feeds.add(two, url))
+    assert not added.reopened
+    await chat.read()
+    assert rows_in(chat.store.path, "SELECT * FROM alerts") == []

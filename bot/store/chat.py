@@ -96,9 +96,9 @@ class ChatRows:
         """End a server's subscription; the feed rests once nobody listens, and goes where it never was read."""
         await self._write(lambda sql: subscriptions.remove_feed(sql, guild_id, feed_id))
 
-    async def reopen_newest(self, feed_id: int) -> bool:
-        """Let the newest item of a feed's first document count as new; False where it has none."""
-        return await self._write(lambda sql: subscriptions.reopen_newest(sql, feed_id))
+    async def reopen_newest(self, guild_id: int, feed_id: int) -> bool:
+        """Let the newest item of a feed's first document count as new; False where it has none, or another server hears the feed."""
+        return await self._write(lambda sql: subscriptions.reopen_newest(sql, guild_id, feed_id))
 
     # --- watches ------------------------------------------------------------------------------------------------------
 

@@ -213,13 +213,14 @@ def _settle_feed(sql: sqlite3.Connection, feed_id: int) -> None:
     )
 
 
-def reopen_newest(sql: sqlite3.Connection, feed_id: int) -> bool:
-    """Let the newest item of a first document be read after all."""
+def reopen_newest(sql: sqlite3.Connection, guild_id: int, feed_id: int) -> bool:
+    """Let the newest item of a first document be read after all, where nobody but this server would be told of it."""
     return bool(
         sql.execute(
             """UPDATE items SET state = 'to_read' WHERE id = (SELECT id FROM items WHERE feed_id = ? AND state = 'baseline'
-                ORDER BY published_at DESC NULLS LAST, id LIMIT 1)""",
-            (feed_id,),
+                ORDER BY published_at DESC NULLS LAST, id LIMIT 1)
+            AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE feed_id = ? AND guild_id <> ? AND enabled)""",
+            (feed_id, feed_id, guild_id),
         ).rowcount
     )
 
