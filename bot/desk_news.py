@@ -161,7 +161,7 @@ class NewsDesk:
         feeds: dict[str, int] = {}
         for one in sight.feeds:
             feeds[state_of(one)] = feeds.get(state_of(one), 0) + 1
-        places = {one.channel_id for one in sight.watches}
+        places = {(one.channel_id, one.thread_id) for one in sight.watches}
         paused = await self.ledger.store.paused_channels()
         polled = [one.feed.last_poll_at for one in sight.feeds if one.feed.last_poll_at]
         return Status(
@@ -175,7 +175,9 @@ class NewsDesk:
             troubles=tuple(
                 (one.name, one.feed.last_error) for one in sight.feeds if one.enabled and one.feed.last_error
             ),
-            paused_channels=tuple(one.thread_id or one.channel_id for one in paused if one.channel_id in places),
+            paused_channels=tuple(
+                one.thread_id or one.channel_id for one in paused if (one.channel_id, one.thread_id) in places
+            ),
         )
 
     async def _of_watches(self, sight: Sight, watches: Sequence[Watch], since_at: datetime) -> Latest:

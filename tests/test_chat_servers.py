@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import discord
 import pytest
 
 from bot.desk_sight import Asker
 from bot.desk_watches import WatchDraft
-from bot.model import DeclaredFeed
+from bot.model import DeclaredFeed, Watch
 from bot.workers import Workers
 from tests.chat_fakes import Chat, open_chat
 from tests.fakes import Site, entry, rows_in
@@ -77,3 +78,30 @@ async def test_a_feed_that_the_file_names_too_loses_the_name_that_a_server_gave_
     await chat.desk.feeds.add(ONE, url, name=OUR_NAME)
     await chat.store.declare(feeds=[DeclaredFeed(url=url)], actors=[], watches=[], now=chat.clock())
     assert [one.name for one in await chat.desk.feeds.list(TWO)] == ["Public wire"]
+
+
+# --- what a member cannot see in Discord ---
+
+
+async def private_thread(chat: Chat) -> tuple[int, int]:
+    """Return the place of a private thread that the member is not in."""
+    place = chat.guild.me.guild.get_channel(chat.channel.id)
+    assert isinstance(place, discord.TextChannel)
+    thread = await place.create_thread(name="hidden", type=discord.ChannelType.private_thread)
+    return place.id, thread.id
+
+
+async def test_status_counts_no_alert_of_a_thread_that_the_asker_cannot_see(chat: Chat) -> None:
+    channel_id, thread_id = await private_thread(chat)
+    await chat.ask("watch add", name="Open", query="football")
+    hidden = Watch(guild_id=chat.guild.id, name="Hidden", query="sanctions", channel_id=channel_id, thread_id=thread_id)
+    await chat.store.chat.add_watch(hidden, by=1, now=chat.clock())
+    await chat.desk.watches.ledger.changed()
+    await chat.ask("feed add", url=wire(chat))
+    wire(chat, entry("Sanctions report", chat.site.url("/a/1"), guid="1"))
+    await chat.poll_again()
+    await chat.store.pause_channel(channel_id, thread_id, "gone", now=chat.clock())
+    assert rows_in(chat.store.path, "SELECT count(*) FROM alerts") == [(1,)]
+    said = await chat.ask("status", by=chat.ann)
+    assert "**Owed** · 0" in said
+    assert "Paused channels" not in said

@@ -101,9 +101,9 @@ class Archive:
         """Return how many items of a feed are kept, and its newest."""
         return await self._read(lambda sql: feed_lines(sql, feed_id, limit))
 
-    async def standing(self, channel_ids: Collection[int]) -> Standing:
-        """Return how it stands with these channels."""
-        return await self._read(lambda sql: standing(sql, channel_ids))
+    async def standing(self, places: Collection[tuple[int, int]]) -> Standing:
+        """Return how it stands with these places: channel and thread, 0 for none."""
+        return await self._read(lambda sql: standing(sql, places))
 
 
 def counts(sql: sqlite3.Connection) -> Counts:
@@ -241,13 +241,13 @@ def feed_lines(sql: sqlite3.Connection, feed_id: int, limit: int) -> tuple[int, 
     )
 
 
-def standing(sql: sqlite3.Connection, channel_ids: Collection[int]) -> Standing:
-    """Return how it stands with these channels."""
+def standing(sql: sqlite3.Connection, places: Collection[tuple[int, int]]) -> Standing:
+    """Return how it stands with these places."""
     (row,) = sql.execute(
         """SELECT TOTAL(state IN ('pending', 'sending') OR (edit_state <> '' AND state = 'sent')), TOTAL(state = 'sent'),
             TOTAL(state = 'failed'), MAX(sent_at)
-        FROM alerts WHERE channel_id IN (SELECT value FROM json_each(?))""",
-        (json.dumps(list(channel_ids)),),
+        FROM alerts JOIN json_each(?) ON channel_id = json_extract(value, '$[0]') AND thread_id = json_extract(value, '$[1]')""",
+        (json.dumps(sorted(places)),),
     ).fetchall()
     return Standing(owed=int(row[0]), sent=int(row[1]), failed=int(row[2]), last_sent_at=opt_time_in(row[3]))
 
