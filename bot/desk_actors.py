@@ -147,7 +147,7 @@ class ActorDesk:
             UserError: it is declared, not here, or a watch names it.
         """
         sight, actor = await self._own(asker, name)
-        if users := watches_naming(sight, actor):
+        if users := sight.shown(watches_naming(sight.all_watches, actor)):
             raise UserError(
                 f"{actor.name} is named by {', '.join(users[:5])}: change the query with /watch edit first, or remove the watch."
             )
@@ -187,19 +187,24 @@ class ActorDesk:
 
     async def _refuse_breaking(self, sight: Sight, actors: Sequence[Actor]) -> None:
         """Refuse what would leave a watch of this server without a reading of its query."""
-        naming = [one for one in sight.watches if one.enabled and _names(one)]
+        naming = [one for one in sight.all_watches if one.enabled and _names(one)]
         before = await asyncio.to_thread(_faults, naming, sight.actors)
         after = await asyncio.to_thread(_faults, naming, actors)
         for watch_id, error in after.items():
             if watch_id not in before:
-                name = next(one.name for one in naming if one.id == watch_id)
-                raise UserError(f'The watch "{name}" could not be read any more: {error.what} {error.why}'.strip())
+                watch = next(one for one in naming if one.id == watch_id)
+                known = (
+                    f'The watch "{watch.name}"'
+                    if watch in sight.watches
+                    else "A watch in a channel that you cannot see"
+                )
+                raise UserError(f"{known} could not be read any more: {error.what} {error.why}".strip())
 
 
-def watches_naming(sight: Sight, actor: Actor) -> tuple[str, ...]:
-    """Return the watches, by name, whose queries name an actor or one of its aliases."""
+def watches_naming(watches: Sequence[Watch], actor: Actor) -> tuple[Watch, ...]:
+    """Return the watches whose queries name an actor or one of its aliases."""
     names = {actor.name.casefold(), *(alias.text.casefold() for alias in actor.aliases)}
-    return tuple(watch.name for watch in sight.watches if names & _names(watch))
+    return tuple(watch for watch in watches if names & _names(watch))
 
 
 def _names(watch: Watch) -> set[str]:
@@ -219,7 +224,7 @@ def _view(sight: Sight, actor: Actor) -> ActorView:
         actor=actor,
         doubts=tuple(doubts_about_actor(actor)),
         spellings=tuple(spellings),
-        watches=watches_naming(sight, actor),
+        watches=tuple(watch.name for watch in watches_naming(sight.watches, actor)),
     )
 
 

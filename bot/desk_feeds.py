@@ -192,8 +192,8 @@ class FeedDesk:
             UserError: it is declared, or not here.
         """
         feed = await self._own(asker, name)
-        watches = (await self.ledger.glance(asker)).watches
-        return feed, tuple(watch.name for watch in watches if watch.feeds == (feed.feed.id,))
+        sight = await self.ledger.glance(asker)
+        return feed, sight.shown(watch for watch in sight.all_watches if watch.feeds == (feed.feed.id,))
 
     @in_turn
     async def remove(self, asker: Asker, feed: SeenFeed) -> None:

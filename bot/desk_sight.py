@@ -12,7 +12,7 @@ from bot.errors import UserError
 from bot.feeds.links import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bot.model import Actor, Article, Feed, Watch
     from bot.store import Holdings, StoredArticle
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks, and where. sees: whether they can see a channel of this server. holds: whether a channel is this server's."""
+    """Who asks, and where. sees: whether they can see a channel of this server. holds: whether a channel is known to be this server's.
+
+    moderates: whether they can see a channel's private threads without being in them.
+    """
 
     guild_id: int
     user_id: int
     is_manager: bool
     sees: Callable[[int], bool]
     holds: Callable[[int], bool]
+    moderates: Callable[[int], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +81,24 @@ class Sight:
 
     @cached_property
     def watches(self) -> tuple[Watch, ...]:
-        """The watches of this server whose channel the asker can see; of a manager, all."""
-        return tuple(sorted(filter(self._may_see, self._holdings.watches), key=lambda watch: watch.name.casefold()))
+        """The watches of this server whose channel the asker can see, by name."""
+        return tuple(filter(self._sees, self.all_watches))
+
+    @cached_property
+    def all_watches(self) -> tuple[Watch, ...]:
+        """The watches of this server, by name, also those that the asker cannot see: to judge by, never to be shown."""
+        return tuple(sorted(filter(self._is_ours, self._holdings.watches), key=lambda watch: watch.name.casefold()))
+
+    def shown(self, watches: Iterable[Watch]) -> tuple[str, ...]:
+        """Return what may be said of watches: the names of those that the asker can see, and whether there are others."""
+        seen, ids = [], {one.id for one in self.watches}
+        hidden = ""
+        for one in watches:
+            if one.id in ids:
+                seen.append(one.name)
+            else:
+                hidden = "a watch in a channel that you cannot see"
+        return (*seen, *filter(None, [hidden]))
 
     @cached_property
     def actors(self) -> tuple[Actor, ...]:
@@ -96,9 +116,8 @@ class Sight:
 
     @cached_property
     def is_home(self) -> bool:
-        """Whether the operator's own lists are this server's: a declared watch alerts here, or none alerts anywhere."""
-        placed = [one for one in self._holdings.watches if one.origin == "config" and one.channel_id]
-        return not placed or any(self.asker.holds(one.thread_id or one.channel_id) for one in placed)
+        """Whether the operator's own lists are this server's: a declared watch alerts here."""
+        return any(one.origin == "config" for one in self.all_watches)
 
     def hears(self, feed_id: int) -> bool:
         """Return whether this server hears a feed."""
@@ -159,13 +178,21 @@ class Sight:
         own = [one for one in self._holdings.subscriptions if one.guild_id == self.asker.guild_id]
         return {one.feed_id: one.name for one in own if one.feed_id not in declared}
 
-    def _may_see(self, watch: Watch) -> bool:
-        place = watch.thread_id or watch.channel_id
-        if watch.origin == "config":
-            return self.asker.holds(place) and (self.asker.is_manager or self.asker.sees(place))
-        if watch.guild_id != self.asker.guild_id:
+    def _is_ours(self, watch: Watch) -> bool:
+        if watch.origin == "chat":
+            return watch.guild_id == self.asker.guild_id
+        return watch.home_id == self.asker.guild_id or self.asker.holds(watch.thread_id or watch.channel_id)
+
+    def _sees(self, watch: Watch) -> bool:
+        """Return whether the asker can see where a watch alerts. Of an archived thread, unknown to us, its channel's rights decide."""
+        asker, place = self.asker, watch.thread_id or watch.channel_id
+        if asker.sees(place):
+            return True
+        if asker.holds(place):
             return False
-        return self.asker.is_manager or self.asker.sees(place)
+        if watch.thread_id and asker.holds(watch.channel_id):
+            return asker.sees(watch.channel_id) and (not watch.in_private or asker.moderates(watch.channel_id))
+        return asker.is_manager and watch.origin == "chat"  # its channel is gone: who else would move or remove it
 
     @staticmethod
     def _name(feed: Feed, given: str) -> str:

@@ -29,13 +29,17 @@ ALL_FEEDS = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchDraft:
-    """What a person gave for a watch; None or "" where they gave nothing. place: channel and thread. feeds: names, by commas."""
+    """What a person gave for a watch; None or "" where they gave nothing. place: channel and thread. feeds: names, by commas.
+
+    in_private: the thread is a private one.
+    """
 
     name: str = ""
     query: str = ""
     place: tuple[int, int] | None = None
     mention: int | None = None
     feeds: str = ""
+    in_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class WatchDesk:
         """
         need_manager(asker)
         sight = await self.ledger.sight(asker)
-        own = [one for one in sight.watches if one.origin == "chat"]
+        own = [one for one in sight.all_watches if one.origin == "chat"]
         if len(own) >= MOST_WATCHES:
             raise UserError(f"A server may have {MOST_WATCHES} watches: remove one first, or join two with OR.")
         channel_id, thread_id = draft.place or (0, 0)
@@ -90,6 +94,7 @@ class WatchDesk:
             origin="chat",
             feeds=feeds_named(sight, draft.feeds),
             home_id=asker.guild_id,
+            in_private=draft.in_private,
         )
         _refuse_declared_name(sight, watch.name)
         view = await self._view(sight, watch)
@@ -117,6 +122,7 @@ class WatchDesk:
             query=draft.query.strip() or watch.query,
             channel_id=channel_id,
             thread_id=thread_id,
+            in_private=draft.in_private if draft.place else watch.in_private,
             mention=watch.mention if draft.mention is None else draft.mention,
             feeds=feeds_named(sight, draft.feeds) if draft.feeds else watch.feeds,
         )
@@ -220,6 +226,6 @@ def _feed_names(sight: Sight, watch: Watch) -> tuple[str, ...]:
 
 
 def _refuse_declared_name(sight: Sight, name: str) -> None:
-    taken: Sequence[str] = [one.name for one in sight.watches if one.origin == "config"]
+    taken: Sequence[str] = [one.name for one in sight.all_watches if one.origin == "config"]
     if name.casefold() in map(str.casefold, taken):
         raise UserError(f'The configuration file declares a watch "{name}" already: take another name.')

@@ -61,16 +61,17 @@ class DeskCog(commands.Cog):
             guild_id=guild.id,
             user_id=user.id,
             is_manager=interaction.permissions.manage_guild or bears_role,
-            sees=lambda channel_id: can_see(guild, user, channel_id),
+            sees=lambda channel_id: channel_id == interaction.channel_id or can_see(guild, user, channel_id),
             holds=lambda channel_id: guild.get_channel_or_thread(channel_id) is not None,
+            moderates=lambda channel_id: moderates(guild, user, channel_id),
         )
 
 
 def can_see(guild: discord.Guild, member: discord.Member, channel_id: int) -> bool:
     """Return whether a member can see a channel or thread of this server."""
     channel = guild.get_channel_or_thread(channel_id)
-    if channel is None:
-        return False
+    if channel is None:  # an archived thread, or gone: who sees all sees it too
+        return member.guild_permissions.administrator
     if isinstance(channel, discord.Thread):
         if channel.parent is None:
             return False
@@ -78,6 +79,12 @@ def can_see(guild: discord.Guild, member: discord.Member, channel_id: int) -> bo
         joined = any(one.id == member.id for one in channel.members)
         return rights.view_channel and (not channel.is_private() or rights.manage_threads or joined)
     return channel.permissions_for(member).view_channel
+
+
+def moderates(guild: discord.Guild, member: discord.Member, channel_id: int) -> bool:
+    """Return whether a member can see the private threads of a channel of this server."""
+    channel = guild.get_channel(channel_id)
+    return channel is not None and channel.permissions_for(member).manage_threads
 
 
 async def defer(interaction: Interaction) -> None:

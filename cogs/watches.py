@@ -71,7 +71,14 @@ class Watches(DeskCog, commands.GroupCog, group_name="watch", group_description=
         """Keep a watch."""
         await defer(interaction)
         place = channel or _here(interaction)
-        draft = WatchDraft(name=name, query=query, place=_ids(place), mention=_role_id(mention), feeds=feeds)
+        draft = WatchDraft(
+            name=name,
+            query=query,
+            place=_ids(place),
+            in_private=_is_private(place),
+            mention=_role_id(mention),
+            feeds=feeds,
+        )
         view = await self.desk.watches.add(self.asker(interaction), draft)
         lines = [f"Watching: **{shown(view.watch.name, 200)}** → {place.mention}, from now on."]
         await reply(interaction, "\n".join([*lines, *_said(view), *_lacking(place, mention)]))
@@ -106,6 +113,7 @@ class Watches(DeskCog, commands.GroupCog, group_name="watch", group_description=
             name=name,
             query=query,
             place=_ids(channel) if channel else None,
+            in_private=_is_private(channel),
             mention=0 if mention_off else _role_id(mention),
             feeds=feeds,
         )
@@ -181,6 +189,10 @@ def _here(interaction: Interaction) -> discord.TextChannel | discord.Thread:
 
 def _ids(place: discord.TextChannel | discord.Thread) -> tuple[int, int]:
     return (place.parent_id, place.id) if isinstance(place, discord.Thread) else (place.id, 0)
+
+
+def _is_private(place: discord.TextChannel | discord.Thread | None) -> bool:
+    return isinstance(place, discord.Thread) and place.is_private()
 
 
 def _role_id(role: discord.Role | None) -> int | None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.desk_sight import Asker
 from bot.desk_watches import WatchDraft
-from bot.model import DeclaredFeed, Watch
+from bot.model import Actor, DeclaredFeed, Watch
 from bot.workers import Workers
 from tests.chat_fakes import Chat, open_chat
 from tests.fakes import Site, entry, rows_in
@@ -83,16 +83,17 @@ async def test_a_feed_that_the_file_names_too_loses_the_name_that_a_server_gave_
 # --- what a member cannot see in Discord ---
 
 
-async def private_thread(chat: Chat) -> tuple[int, int]:
-    """Return the place of a private thread that the member is not in."""
-    place = chat.guild.me.guild.get_channel(chat.channel.id)
+async def thread(chat: Chat, kind: discord.ChannelType = discord.ChannelType.public_thread) -> discord.Thread:
+    me = chat.guild.me
+    assert me is not None
+    place = me.guild.get_channel(chat.channel.id)
     assert isinstance(place, discord.TextChannel)
-    thread = await place.create_thread(name="hidden", type=discord.ChannelType.private_thread)
-    return place.id, thread.id
+    return await place.create_thread(name="a thread", type=kind)
 
 
 async def test_status_counts_no_alert_of_a_thread_that_the_asker_cannot_see(chat: Chat) -> None:
-    channel_id, thread_id = await private_thread(chat)
+    place = await thread(chat, discord.ChannelType.private_thread)
+    channel_id, thread_id = place.parent_id, place.id
     await chat.ask("watch add", name="Open", query="football")
     hidden = Watch(guild_id=chat.guild.id, name="Hidden", query="sanctions", channel_id=channel_id, thread_id=thread_id)
     await chat.store.chat.add_watch(hidden, by=1, now=chat.clock())
@@ -105,3 +106,78 @@ async def test_status_counts_no_alert_of_a_thread_that_the_asker_cannot_see(chat
     said = await chat.ask("status", by=chat.ann)
     assert "**Owed** · 0" in said
     assert "Paused channels" not in said
+
+
+async def test_a_manager_sees_no_watch_of_a_channel_that_they_cannot_see(chat: Chat) -> None:
+    hidden = discord.PermissionOverwrite(view_channel=False)
+    secret = chat.guild.create_text_channel("secret", overwrites={chat.guild.default_role: hidden})
+    await chat.ask("actor add", name="Anna Orlova")
+    await chat.ask("feed add", url=wire(chat))
+    watch = Watch(guild_id=chat.guild.id, name="Hidden", query='actor:"Anna Orlova"', channel_id=secret.id, feeds=(1,))
+    await chat.store.chat.add_watch(watch, by=1, now=chat.clock())
+    await chat.desk.watches.ledger.changed()
+    assert "no watch here that you can see" in await chat.ask("watch list")
+    assert "There is no watch" in await chat.ask("watch remove", watch="Hidden")
+    assert await chat.names("watch edit", "watch") == []
+    for said in (
+        await chat.ask("actor remove", actor="Anna Orlova"),
+        await chat.ask("feed remove", feed="Public wire"),
+        await chat.ask("status"),
+        await chat.ask("actor show", actor="Anna Orlova"),
+    ):
+        assert "Hidden" not in said
+    assert "a watch in a channel that you cannot see" in await chat.ask("feed remove", feed="Public wire")
+
+
+async def test_a_watch_in_a_public_thread_is_seen_after_the_thread_was_archived(chat: Chat) -> None:
+    place = await thread(chat)
+    (handle,) = chat.channel.threads
+    await chat.ask("watch add", at=handle, name="W", query="sanctions")
+    await place.edit(archived=True)
+    assert place.guild.get_thread(place.id) is None
+    assert "W" in await chat.ask("watch list", by=chat.ann)
+
+
+async def test_a_watch_in_a_private_thread_is_seen_in_it_and_by_moderators(chat: Chat) -> None:
+    place = await thread(chat, discord.ChannelType.private_thread)
+    (handle,) = chat.channel.threads
+    for member in (chat.mod, chat.ann):
+        await place.add_user(discord.Object(member.id))
+    await chat.ask("watch add", at=handle, name="W", query="sanctions")
+    assert "W" in await chat.ask("watch list", by=chat.ann, at=handle)
+    await place.edit(archived=True)
+    assert place.guild.get_thread(place.id) is None
+    assert "no watch here" in await chat.ask("watch list", by=chat.ann)
+    assert "no watch here" in await chat.ask("watch list"), "a manager may not manage threads"
+    moderators = chat.guild.create_role("Moderators", permissions=discord.Permissions(manage_threads=True))
+    bob = chat.guild.add_member(chat.env.create_user("bob"), roles=[moderators])
+    assert "W" in await chat.ask("watch list", by=bob)
+
+
+async def test_a_declared_watch_in_a_thread_is_its_servers_after_the_thread_was_archived(chat: Chat) -> None:
+    place = await thread(chat)
+    (handle,) = chat.channel.threads
+    declared = Watch(name="D", query="sanctions", channel_id=place.id)
+    await chat.store.declare(feeds=[], actors=[Actor(name="Anna Orlova")], watches=[declared], now=chat.clock())
+    await chat.store.chat.settle_homes({place.id: chat.guild.id})
+    await place.edit(archived=True)
+    assert "Anna Orlova" in await chat.ask("actor list"), "the operator's lists stay this server's"
+    assert "D" in await chat.ask("watch list", at=handle)
+    assert "no watch here" in await chat.ask("watch list", by=chat.ann)
+
+
+async def test_a_watch_whose_channel_is_gone_is_its_managers_to_move_or_remove(chat: Chat) -> None:
+    watch = Watch(guild_id=chat.guild.id, name="W", query="sanctions", channel_id=5)
+    await chat.store.chat.add_watch(watch, by=1, now=chat.clock())
+    assert "W" in await chat.ask("watch list")
+    assert "no watch here" in await chat.ask("watch list", by=chat.ann)
+    assert "Changed" in await chat.ask("watch edit", watch="W", channel=chat.channel)
+    assert "W" in await chat.ask("watch list", by=chat.ann)
+
+
+async def test_declared_actors_are_no_servers_where_no_declared_watch_alerts(chat: Chat) -> None:
+    await chat.store.declare(feeds=[], actors=[Actor(name="Anna Orlova")], watches=[], now=chat.clock())
+    assert "knows no actor" in await chat.ask("actor list")
+    placed = Watch(name="D", query="sanctions", channel_id=chat.channel.id)
+    await chat.store.declare(feeds=[], actors=[Actor(name="Anna Orlova")], watches=[placed], now=chat.clock())
+    assert "Anna Orlova" in await chat.ask("actor list")

@@ -40,7 +40,7 @@ class Watch:
     """What a desk wants to hear of, and where. channel_id 0 is the terminal; thread_id 0 is no thread; mention 0 pings nobody.
 
     feeds: the only ones it listens to; none: all that its server hears. home_id: the server that its channel is in, 0 while unknown.
-    since_at: when it was added or last resumed; None: it always was there.
+    since_at: when it was added or last resumed; None: it always was there. in_private: its thread is a private one.
     """
 
     id: int = 0
@@ -55,6 +55,7 @@ class Watch:
     feeds: tuple[int, ...] = ()
     home_id: int = 0
     since_at: datetime | None = None
+    in_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

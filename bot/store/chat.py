@@ -184,8 +184,9 @@ def _holdings(sql: sqlite3.Connection) -> Holdings:
 def _add_watch(sql: sqlite3.Connection, watch: Watch, by: int, now: datetime) -> int:
     _refuse_taken(sql, "watches", "watch", watch.guild_id, watch.name)
     ((watch_id,),) = sql.execute(
-        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, added_at, since_at, created_by)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'chat', ?7, ?7, ?8) RETURNING id""",
+        """INSERT INTO watches (guild_id, name, query, channel_id, thread_id, mention, origin, added_at, since_at, created_by,
+            in_private)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'chat', ?7, ?7, ?8, ?9) RETURNING id""",
         (
             watch.guild_id,
             text_for(watch.name),
@@ -195,6 +196,7 @@ def _add_watch(sql: sqlite3.Connection, watch: Watch, by: int, now: datetime) ->
             watch.mention,
             ms_for(now),
             by,
+            watch.in_private,
         ),
     ).fetchall()
     _limit_to(sql, watch_id, watch.feeds)
@@ -204,7 +206,7 @@ def _add_watch(sql: sqlite3.Connection, watch: Watch, by: int, now: datetime) ->
 def _edit_watch(sql: sqlite3.Connection, watch: Watch, now: datetime) -> None:
     _refuse_taken(sql, "watches", "watch", watch.guild_id, watch.name, watch.id)
     changed = sql.execute(
-        f"""UPDATE watches SET name = ?, query = ?, channel_id = ?, thread_id = ?, mention = ?,
+        f"""UPDATE watches SET name = ?, query = ?, channel_id = ?, thread_id = ?, in_private = ?, mention = ?,
             since_at = CASE WHEN ? AND NOT enabled THEN ? ELSE since_at END, enabled = ?
         WHERE id = ? AND {_OURS}""",  # noqa: S608  # a constant
         (
@@ -212,6 +214,7 @@ def _edit_watch(sql: sqlite3.Connection, watch: Watch, now: datetime) -> None:
             text_for(watch.query),
             watch.channel_id,
             watch.thread_id,
+            watch.in_private,
             watch.mention,
             watch.enabled,
             ms_for(now),

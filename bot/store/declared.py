@@ -125,7 +125,7 @@ def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch
     Those of a server that the bot was removed from rest with it.
     """
     rows = sql.execute(
-        """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at,
+        """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at, in_private,
             (SELECT json_group_array(feed_id) FROM watch_feeds WHERE watch_id = id)
         FROM watches WHERE (enabled OR ?) AND guild_id NOT IN (SELECT guild_id FROM guilds_left) ORDER BY id""",
         (resting,),
@@ -144,8 +144,9 @@ def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch
             feeds=tuple(json.loads(feeds)),
             home_id=guild_id or home_id,
             since_at=time_in(since_at),
+            in_private=bool(in_private),
         )
-        for id_, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at, feeds in rows
+        for id_, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at, in_private, feeds in rows
     )
 
 

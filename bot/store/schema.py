@@ -76,12 +76,13 @@ _FIRST: Migration = (
         position INTEGER NOT NULL, origin TEXT NOT NULL, struck INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (actor_id, text, rule, lang)) STRICT, WITHOUT ROWID""",
     # An id is never used twice: what a channel was told of is kept by it. home_id: the server that the channel is in, 0 while unknown.
-    # since_at, here and in subscriptions: added or resumed; what was there before is not told
+    # in_private: its thread is a private one. since_at, here and in subscriptions: added or resumed; what was there before is not told
     """CREATE TABLE watches (
         id INTEGER PRIMARY KEY AUTOINCREMENT, guild_id INTEGER NOT NULL DEFAULT 0, name TEXT NOT NULL, query TEXT NOT NULL,
         channel_id INTEGER NOT NULL, thread_id INTEGER NOT NULL, mention INTEGER NOT NULL, origin TEXT NOT NULL,
         enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, created_by INTEGER NOT NULL DEFAULT 0,
-        home_id INTEGER NOT NULL DEFAULT 0, since_at INTEGER NOT NULL DEFAULT 0, UNIQUE (guild_id, name)) STRICT""",
+        home_id INTEGER NOT NULL DEFAULT 0, since_at INTEGER NOT NULL DEFAULT 0, in_private INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (guild_id, name)) STRICT""",
     # the feeds that a watch is limited to; none: all that its server hears
     """CREATE TABLE watch_feeds (
         watch_id INTEGER NOT NULL REFERENCES watches (id), feed_id INTEGER NOT NULL REFERENCES feeds (id),
