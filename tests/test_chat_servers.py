@@ -181,3 +181,15 @@ async def test_declared_actors_are_no_servers_where_no_declared_watch_alerts(cha
     placed = Watch(name="D", query="sanctions", channel_id=chat.channel.id)
     await chat.store.declare(feeds=[], actors=[Actor(name="Anna Orlova")], watches=[placed], now=chat.clock())
     assert "Anna Orlova" in await chat.ask("actor list")
+
+
+async def test_what_vanished_from_the_file_is_gone_from_chat(chat: Chat) -> None:
+    declared = Watch(name="Gone", query="sanctions", channel_id=chat.channel.id)
+    await chat.store.declare(feeds=[], actors=[Actor(name="Anna Orlova")], watches=[declared], now=chat.clock())
+    assert "declared" in await chat.ask("watch list")
+    await chat.store.declare(feeds=[], actors=[Actor(name="Anna Orlova")], watches=[], now=chat.clock())
+    assert "no watch here" in await chat.ask("watch list")
+    assert "0 on" in await chat.ask("status")
+    assert "paused" not in await chat.ask("status")
+    assert "knows no actor" in await chat.ask("actor list"), "nothing declared alerts here any more"
+    assert "Watching" in await chat.ask("watch add", name="Gone", query="sanctions")

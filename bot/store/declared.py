@@ -120,14 +120,14 @@ def feeds_in(sql: sqlite3.Connection) -> tuple[Feed, ...]:
 
 
 def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch, ...]:
-    """Return the watches that are on, in the order in which they were added; resting: those that are paused, too.
+    """Return the watches that are on, in the order in which they were added; resting: those that people paused, too.
 
     Those of a server that the bot was removed from rest with it.
     """
     rows = sql.execute(
         """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at, in_private,
             (SELECT json_group_array(feed_id) FROM watch_feeds WHERE watch_id = id)
-        FROM watches WHERE (enabled OR ?) AND guild_id NOT IN (SELECT guild_id FROM guilds_left) ORDER BY id""",
+        FROM watches WHERE (enabled OR (? AND origin = 'chat')) AND guild_id NOT IN (SELECT guild_id FROM guilds_left) ORDER BY id""",
         (resting,),
     )
     return tuple(
