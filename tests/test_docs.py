@@ -13,7 +13,12 @@ from bot.newsroom.library import open_library
 from bot.reading.query import parse_query
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+PAGES = tuple(
+    sorted(
+        str(path.relative_to(ROOT))
+        for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"))
+    )
+)
 
 
 def page(name: str) -> str:
@@ -22,14 +27,25 @@ def page(name: str) -> str:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_of_a_page_leads_to_something(name: str) -> None:
+    folder = (ROOT / name).parent
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", page(name))
-    assert [target for target in linked if not (ROOT / target).exists()] == []
+    assert [target for target in linked if not (folder / target).exists()] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_make_target_that_a_page_names_exists(name: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", page(name), re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z][^\s`]*)", page(name), re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_and_module_that_a_page_names_in_code_exists(name: str) -> None:
+    said = re.findall(
+        r"`((?:bot|cogs|tests|benchmarks|docs|deploy|\.ci)/[\w./-]+\.(?:py|md|toml|service))`", page(name)
+    )
+    modules = re.findall(r"python -m (benchmarks\.\w+)", page(name))
+    named = [*said, *(f"{module.replace('.', '/')}.py" for module in modules)]
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_the_two_commands_stand_at_the_top_of_the_readme() -> None:
