@@ -6,7 +6,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: try test check bench setup small-server lock format kill kill-discord clean help
+.PHONY: try test check bench hostile fuzz setup small-server lock format kill kill-discord clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -39,6 +39,13 @@ kill-discord: $(DEV)  ## the same against a Discord of our own; ARGS="--kills 20
 
 small-server: $(DEV)  ## ten minutes of 300 feeds within 512 MiB; ARGS="--minutes 2" for less
 	@$(BIN)/python -m benchmarks.small_server $(ARGS)
+
+hostile: $(DEV)  ## what hostile feeds and pages cost the engine, as a table; ARGS="--only bomb --repeat 1"
+	@$(BIN)/python -m benchmarks.hostile $(ARGS)
+
+fuzz: $(DEV)     ## each reader of hostile bytes for two minutes under atheris; ARGS="--only feed --seconds 600"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-fuzz.txt || true  # no wheel: Hypothesis' bytes
+	@$(BIN)/python -m tests.fuzz_run $(ARGS)
 
 lock: $(DEV)     ## renew the pinned versions
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
