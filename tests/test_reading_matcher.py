@@ -362,3 +362,54 @@ def test_every_match_quotes_the_text_in_order_and_each_place_once(title: str, te
 
 def key_of(one: Match) -> tuple[object, ...]:
     return one.watch, one.actor or one.alias, one.field, one.start, one.end
+
+
+# --- writings without blanks between words ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "there"),
+    [
+        ("制裁", "中国宣布新的制裁措施。制裁！", ["制裁", "制裁"]),
+        ("台風", "大型の台風が近づく", ["台風"]),
+        ("がいこう", "かいこうとがいこう", ["がいこう"]),
+        ("バス", "ハスとﾊｽ、バスで", ["バス"]),
+        ("ガソリン", "軽油とガソリンの価格", ["ガソリン"]),
+        ("ภาษี", "รัฐบาลขึ้นภาษีนำเข้า", ["ภาษี"]),
+        ("ພາສີ", "ລັດຖະບານຂຶ້ນພາສີໃໝ່", ["ພາສີ"]),
+        ("ពន្ធ", "រដ្ឋាភិបាលដំឡើងពន្ធថ្មី", ["ពន្ធ"]),
+        ("အခွန်", "အစိုးရကအခွန်တိုးသည်", ["အခွန်"]),
+        ('"贸易 谈判"', "新的贸易 谈判开始", ["贸易 谈判"]),
+        ("iPhone手机", "他买了iPhone手机壳，不是miPhone手机", ["iPhone手机"]),
+        ("NATO", "北约NATO宣布，NATOx没有", ["NATO"]),
+        ("sanctions", "新的sanctions措施", ["sanctions"]),
+        ("制裁法案*", "这项制裁法案将生效", ["制裁法案"]),
+        ("제재", "자주 오는 제재", ["제재"]),
+    ],
+)
+def test_where_words_stand_without_blanks_they_are_found_inside(query: str, text: str, there: list[str]) -> None:
+    assert spans(matched(query, text, lang=None)) == there
+
+
+def test_other_letters_that_share_a_byte_are_not_the_word() -> None:
+    other = "".join(chr(ord(char) + 16) for char in "制裁")
+    assert spans(matched("制裁", f"{other}{other} 制 裁", lang=None)) == []
+
+
+def test_inside_an_uneven_text_the_place_is_right() -> None:
+    text = "\ufeff新的  制\u200b裁  措施，é\u0301制裁"
+    assert spans(matched("制裁", text, lang=None)) == ["制\u200b裁", "制裁"]
+
+
+def test_an_actor_written_without_blanks_is_found_by_name_and_alias() -> None:
+    found = by_actor("国家主席习近平说，習近平說", Actor(name="习近平", aliases=(Alias(text="習近平"),)))
+    assert [(one.text, one.rule) for one in found.matches] == [("习近平", "exact"), ("習近平", "user")]
+
+
+han = st.text(st.sampled_from("中国宣布新的制裁措施 。aの"), max_size=30)
+
+
+@given(han, han)
+def test_a_planted_word_without_blanks_around_it_is_found_where_it_stands(before: str, after: str) -> None:
+    found = matched("贸易战", f"{before}贸易战{after}", lang=None).matches
+    assert [(one.start, one.end) for one in found] == [(len(before), len(before) + 3)]

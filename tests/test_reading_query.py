@@ -52,6 +52,7 @@ def fault(query: str) -> QueryError:
         ("source:example.org", Filter("source", ("example.org",))),
         ("rain lang:(ru OR be-tarask)", And((Term("rain"), Filter("lang", ("ru", "be-tarask"))))),
         ("rain or snow", And((Term("rain"), Term("or"), Term("snow")))),
+        ("प्रतिबंध ภาษี می\u200cرود", And((Term("प्रतिबंध"), Term("ภาษี"), Term("می\u200cرود")))),
         ("rain\u00a0snow", And((Term("rain"), Term("snow")))),
         ("G7/G20 AT&T U.S. storm-led", And((Term("G7/G20"), Term("AT&T"), Term("U.S."), Term("storm-led")))),
     ],

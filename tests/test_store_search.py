@@ -32,6 +32,7 @@ NEWS = {
     ),
     "c": Article(title="Über die Fähre", text="Die Fähre fährt.", lang="de", host="zeitung.example", source="Zeitung"),
     "d": Article(title="", text="extended sanctions-free AT&T talks on Σίφνος, café", lang="el", host="d.example"),
+    "e": Article(title="中国宣布新的制裁措施", text="北约NATO周五表示，รัฐบาลขึ้นภาษีนำเข้า。", host="e.example"),
 }
 
 
@@ -105,6 +106,9 @@ async def ids(
         ("ferry OR fähre lang:de", "abc"),
         ("(ferry OR fähre) lang:de-AT", "c"),
         ("xylophone", ""),
+        ("制裁", "e"),
+        ("title:制裁 NATO ภาษี", "e"),
+        ('"裁制"', ""),
     ],
 )
 async def test_a_query_finds_what_may_match(store: Store, query: str, names: str) -> None:
@@ -127,6 +131,7 @@ WORDS = (
     "e\u0301t",
     "co-op",
     "I'm",
+    "新制裁AT措施",
 )
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).flatmap(
     lambda words: st.sampled_from([" ", ", ", "-", "\n\n", "\u00ad", "_", " \u200b", "…"]).map(
@@ -138,7 +143,9 @@ QUERIES = st.one_of(
         ["actor:Lukashenko", "source:news.example", "fer*", '"Alexander Lukashenko"', "=ferry", "title:x1", "АТ", "I'm"]
     ),
     st.lists(
-        st.sampled_from(['"sanctions"', "ferry", "лукашенко", "uber", "AT", "x1", "σιφνος", '"co-op"', "ét"]),
+        st.sampled_from(
+            ['"sanctions"', "ferry", "лукашенко", "uber", "AT", "x1", "σιφνος", '"co-op"', "ét", "制裁", "AT措"]
+        ),
         min_size=1,
         max_size=3,
     ).flatmap(lambda terms: st.sampled_from([" ", " OR ", " NEAR/2 "]).map(lambda joint: joint.join(terms))),

@@ -16,7 +16,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from bot.reading.capitals import Capitals
 from bot.reading.spellings import is_parted
-from bot.reading.text import Folded, fold, fold_term, spelling
+from bot.reading.text import Folded, fold, fold_spaced, fold_term, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_HITS = 2_000
 _MAX_MISSES = 100
+_BLANK = 0x20
 _at = attrgetter("at")
 
 
@@ -81,21 +82,24 @@ class Scanner:
         """Build. actors: by target, None for a term."""
         whole: defaultdict[bytes, list[Spelling]] = defaultdict(list)
         heads: defaultdict[bytes, list[Spelling]] = defaultdict(list)
+        inner: defaultdict[bytes, list[Spelling]] = defaultdict(list)
         for one in spellings:
-            (heads if one.rule == "prefix" else whole)[one.folded].append(one)
+            (inner if one.unspaced else heads if one.rule == "prefix" else whole)[one.folded].append(one)
         self._actors = actors
         self._own: dict[int, frozenset[bytes]] = {}
         groups = list(whole.values())
         self._whole = [tuple(one for one in group if not one.link) for group in groups]
         self._links = [tuple(one for one in group if one.link) for group in groups]
         self._heads = [tuple(group) for group in heads.values()]
+        self._inner = [tuple(group) for group in inner.values()]
+        self._find_inner = BytesAhoCorasick(list(inner)).find_matches_as_indexes
         self._find_whole = BytesAhoCorasick([b" %b " % key for key in whole]).find_matches_as_indexes
         self._find_heads = BytesAhoCorasick([b" %b" % key for key in heads]).find_matches_as_indexes
 
     def spellings_of(self, targets: Collection[int]) -> Mapping[int, Sequence[Spelling]]:
         """Return the spellings by which each of these targets can be found at all: neither struck ones nor bare surnames."""
         those: dict[int, list[Spelling]] = {target: [] for target in targets}
-        for one in chain.from_iterable((*self._whole, *self._heads)):
+        for one in chain.from_iterable((*self._whole, *self._heads, *self._inner)):
             if one.target in those and not one.struck:
                 those[one.target].append(one)
         return those
@@ -123,7 +127,7 @@ class Scanner:
     def _hits(self, name: FieldName, folded: Folded, given: str, links: dict[int, list[_Link]]) -> list[Hit]:
         """Return the hits of one field. Bare surnames, which are many and seldom count, are only noted in `links`, by key."""
         hits: list[Hit] = []
-        data, whole, linked, span = folded.data, self._whole, self._links, folded.span
+        data, whole, linked, span = fold_spaced(given, folded), self._whole, self._links, folded.span
         even = not folded.starts
         for key, at, stop in self._find_whole(data, overlapping=True):
             # A boundary byte stands on each side of what was found, and one before the whole field: it starts at `at` in the original.
@@ -142,7 +146,20 @@ class Scanner:
                 last = data.index(b" ", stop)
                 start, end = span(at + 1, last)
                 hits += [Hit(name, start, end, at + 1, last, one) for one in self._heads[key]]
+        if self._inner and data is not folded.data:
+            hits += self._inner_hits(name, folded, data, given)
         return hits
+
+    def _inner_hits(self, name: FieldName, folded: Folded, spaced: bytes, given: str) -> Iterator[Hit]:
+        """Yield the spellings of a field that stand in a writing without blanks: anywhere, but not within a word of another writing."""
+        for key, at, stop in self._find_inner(folded.data, overlapping=True):
+            start, end = folded.span(at, stop)
+            parts_of_words = (spaced[at - 1] != _BLANK != spaced[at], spaced[stop - 1] != _BLANK != spaced[stop])
+            if not any(parts_of_words):
+                for one in self._inner[key]:
+                    # Many letters share a byte, so most of what is found is something else; told apart without a closer look.
+                    if given[start:end] == one.letters or _is_spelt(given[start:end], one):
+                        yield Hit(name, start, end, at, stop, one)
 
     def _settle_links(
         self, links: Mapping[int, Sequence[_Link]], hits: defaultdict[int, list[Hit]], found: Found, article: Article
@@ -275,7 +292,7 @@ def _reason_against(hit: Hit, capitals: Capitals, article: Article) -> str | Non
 
 def _is_spelt(words: str, one: Spelling) -> bool:
     letters = spelling(words)
-    return letters.startswith(one.letters) if one.rule == "prefix" else letters == one.letters
+    return letters.startswith(one.letters) if one.rule == "prefix" and not one.unspaced else letters == one.letters
 
 
 def _reason_against_acronym(hit: Hit, capitals: Capitals) -> str | None:

@@ -6,6 +6,7 @@ It never says whether a query is allowed (query.py) nor what it finds (evaluate.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,7 +14,10 @@ TermMode = Literal["word", "exact", "prefix"]
 FilterName = Literal["source", "lang"]
 FieldScope = Literal["title", "text"]
 
-WORD = re.compile(r"[^\W_](?:[\w.'’+#/-]|&(?!&)|[\u0300-\u036f])*")
+# Vowels and tones that stand on, under or beside a letter (Hindi, Thai, Arabic, Burmese, …) are no `\w`, and yet of the word.
+_ABOUT_LETTERS = (range(0x0300, 0x2100), range(0xA600, 0xAC00), range(0xFE20, 0xFE30))
+_MARKS = "".join(chr(at) for part in _ABOUT_LETTERS for at in part if unicodedata.category(chr(at))[0] == "M")
+WORD = re.compile(rf"[^\W_](?:[\w.'’+#/-]|&(?!&)|[{_MARKS}\u200c\u200d])*")
 OPERATORS = frozenset({"AND", "OR", "NOT", "NEAR"})
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.reading.query_tree import ActorTerm, And, FieldScope, Filter, FilterName, Near, Node, Not, Or, Scoped, Term
+from bot.reading.text import fold_parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,6 +74,8 @@ def sought_by(  # noqa: PLR0911  # one return for each kind of node
 
 
 def _phrase(one: Spelling, scope: FieldScope | None) -> Phrase:
+    if one.unspaced:
+        return Phrase(tuple(fold_parted(one.letters).split()), scope)
     return Phrase(tuple(one.folded.split()), scope, is_head=one.rule == "prefix")
 
 

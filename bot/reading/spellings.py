@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from bot.model import Alias
 from bot.reading.known_words import BODIES, COMMON, OFFICES, PARTICLES, SHORT_NAMES
 from bot.reading.query import is_acronym
-from bot.reading.text import fold_term, has_shared, spelling
+from bot.reading.text import fold_term, has_shared, is_unspaced, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -51,7 +51,8 @@ class Spelling:
     alias: as people know it. langs: counts only in articles of these languages (or unknown), empty: in all. case: what the original must
     show. dotted, common: of acronyms. link: counts only beside an anchor. letters: what the original's letters must be, "" where the
     bytes say it all. gap: holds two blanks, which must not be a paragraph's end. turned: the surname first, which must not be another
-    sentence's end. checked: a hit has to be looked at again at all. Each is itself and equal to no other, so that hits hash quickly.
+    sentence's end. unspaced: of a writing without blanks, where no boundary stands around words. checked: a hit has to be looked at
+    again at all. Each is itself and equal to no other, so that hits hash quickly.
     """
 
     target: int
@@ -68,6 +69,7 @@ class Spelling:
     gap: bool = False
     turned: bool = False
     score: float = 1.0
+    unspaced: bool = field(init=False)
     checked: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,7 @@ class Spelling:
             self.langs or self.case != "any" or self.link or self.struck or self.letters or self.gap or self.turned
         )
         object.__setattr__(self, "checked", bool(doubted))
+        object.__setattr__(self, "unspaced", bool(self.letters) and is_unspaced(self.letters))
 
 
 class Written(NamedTuple):

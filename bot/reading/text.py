@@ -60,9 +60,21 @@ _MARKS = (
 )
 _HIDDEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
 
+# Letters of writings that put no blanks between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese. Their digits are not among them.
+_UNSPACED = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecf\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1780-\u17d3\u3005\u3007\u3041-\u309f\u30a1-\u30fa"
+    "\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ef\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+_MARKED_LETTERS = (
+    "\u3041-\u30ff\uac00-\ud7a3"  # kana and Hangul: without what Unicode calls their marks they are other letters
+)
+_PARTING = "\u3002"  # folds to one blank, which never runs together with another
+
 _is_dropped = re.compile(f"[{_MARKS}{_HIDDEN}]").match
 _marks = re.compile(f"[{_MARKS}{_HIDDEN}]+")
 _hidden = re.compile(f"[{_HIDDEN}]+")
+_unspaced = re.compile(f"[{_UNSPACED}]")
+_is_marked_letter = re.compile(f"[{_MARKED_LETTERS}]").match
 _has_marks = re.compile(f"[{_MARKS}]").search
 # What may change the length, among the numbers: dropped characters, and white-space runs, in which dropped ones may stand.
 _uneven = re.compile(rb"[\x01-\x03](?:(?<=\x01)\x01*|[\x01-\x03]+)").finditer
@@ -80,6 +92,8 @@ def _plain(char: str) -> str:
     low = char.lower()[0]
     if low in _KEPT:
         return low
+    if _is_marked_letter(same := unicodedata.normalize("NFKC", low)[0]):
+        return same if same.isalnum() else " "
     whole = unicodedata.normalize("NFKD", low)
     base = whole[0] if len(whole) > 1 and whole[0].isalnum() else unicodedata.normalize("NFKC", low)[0]
     base = _PLAIN.get(base.lower()[0], base.lower()[0])
@@ -210,6 +224,32 @@ def _even(piece: str) -> str:
     if bare.isspace():
         return "\n\n" if bare.count("\n") > 1 else " "
     return _marks.sub("", unicodedata.normalize("NFC", _hidden.sub("", piece)))
+
+
+def is_unspaced(text: str) -> bool:
+    """Return whether a text holds letters of a writing that puts no blanks between words."""
+    return not text.isascii() and _unspaced.search(text) is not None
+
+
+def fold_spaced(text: str, folded: Folded) -> bytes:
+    """Return the data of a folded text with a blank for each letter of writings without blanks, so that words beside them end there.
+
+    Of the same length, and mostly the very same: only where letters without a byte of their own are there anything is looked for.
+    """
+    if text.isascii() or not any(byte in folded.data for byte in _OTHER_BYTES) or not is_unspaced(text):
+        return folded.data
+    return fold(_unspaced.sub(_PARTING, text)).data
+
+
+def fold_parted(text: str) -> bytes:
+    """Return a text folded, with blanks around each letter of writings without blanks: every such letter is a word. For an index."""
+    folded = fold(text)
+    spaced = fold_spaced(text, folded)
+    if spaced is folded.data:
+        return spaced
+    return b"".join(
+        b"%c" % byte if byte == other else b" %c " % byte for byte, other in zip(folded.data, spaced, strict=True)
+    )
 
 
 def fold_term(text: str) -> bytes:

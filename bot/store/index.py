@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from bot.reading.sought import AllOf, AnyOf, Mark, Phrase, Sought
-from bot.reading.text import fold, fold_term
+from bot.reading.text import fold_parted, fold_term
 from bot.store.codec import ms_for, unpack
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _row_for(sql: sqlite3.Connection, item_id: int) -> tuple[str, str, str] | No
     ]
     if lang:
         marks.append(_hashed("l", _language(lang)))
-    return _shown(fold(title).data), _shown(fold(unpack(text)).data), " ".join(marks)
+    return _shown(fold_parted(title)), _shown(fold_parted(unpack(text))), " ".join(marks)
 
 
 def _marks_meant(mark: Mark) -> Iterator[str]:
