@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,8 @@ class Voice:
     """How the engine speaks through its outlet; as it stands, to a terminal.
 
     name: part of every alert's nonce. serve: runs beside the engine, and ends it by what it raises. trouble: told of broken feeds besides
-    people at the terminal. away_s: for how long Discord has been away; refusals: its answers that count towards a ban, by status.
+    people at the terminal. obey: told of each configuration that came into force.
+    away_s: for how long Discord has been away; refusals: its answers that count towards a ban, by status.
     The rest is the deliverer's; looks_back: whether the outlet can find what is in doubt.
     """
 
@@ -55,6 +56,8 @@ class Voice:
     digests: bool = False
     looks_back: bool = False
     on_paused: Callable[[Delivery, str], Awaitable[None]] = tell_nobody
+    on_given_up: Callable[[Delivery, str], Awaitable[None]] = tell_nobody
+    obey: Callable[[Config], None] = lambda _: None
     serve: Callable[[Engine], Awaitable[None]] | None = None
     trouble: Callable[[str], None] | None = None
     away_s: Callable[[], float] = lambda: 0.0
@@ -100,7 +103,7 @@ class Engine:
         )
         if before != config.fetch or secrets != self.pipeline.habits.own_headers:
             await self._wake_feeds()
-        self.scheduler.deliverer = replace(self.scheduler.deliverer, late_after_s=config.late_after_s)
+        self.scheduler.deliverer.late_after_s = config.late_after_s
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -179,6 +182,7 @@ async def open_engine(
             at_once=voice.at_once,
             digests=voice.digests,
             on_paused=voice.on_paused,
+            on_given_up=voice.on_given_up,
         )
         scheduler = Scheduler(store=store, pipeline=pipeline, deliverer=deliverer, clock=clock, on_trouble=say)
         engine = Engine(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from bot.errors import DeliveryError
@@ -24,13 +26,15 @@ if TYPE_CHECKING:
     from bot.model import Delivery
     from bot.store import Store
 
+    Settling = Callable[[], Awaitable[object]]
+
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 2.0
-LAST_RETRY_S = 300.0
+LAST_RETRY_S = 60.0
+LEAST_GAP_S = 15.0
 LOOK_AGAIN_S = 0.25
 GRACE_S = 4.0
-EDIT_TRIES = 5
 LATE = "late: found {ago} before it could be delivered"
 
 
@@ -45,16 +49,17 @@ class Outlet(Protocol):
 
 
 async def tell_nobody(delivery: Delivery, reason: str) -> None:
-    """Stand for operators where there are none to be told of a channel that was paused."""
-    log.warning("event=channel_paused channel=%s reason=%r", delivery.channel_id, reason)
+    """Stand for operators where there are none to be told of what a channel refuses."""
+    log.warning("event=refused alert=%s channel=%s reason=%r", delivery.alert_id, delivery.channel_id, reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Deliverer:
     """The engine's last stage: `pay` is called whenever something may be owed, by one task at a time.
 
-    at_once: how many deliveries may be on their way together, each in a channel of its own. digests: whether late alerts of a channel
-    share a message. on_paused: told once of each channel that refuses.
+    at_once: how many posts may be on their way together, each in a channel of its own; half as many edits besides. digests: whether late
+    alerts of a channel share a message. on_paused: told once of each channel that refuses. on_given_up: told of each delivery that never
+    will arrive. spread: which part of the usual pause to wait, so that not all come back at once.
 
     A database that refuses for a while makes `pay` raise; what was claimed and what outlets answered is kept and settled by the
     next call.
@@ -67,9 +72,12 @@ class Deliverer:
     at_once: int = 1
     digests: bool = False
     on_paused: Callable[[Delivery, str], Awaitable[None]] = tell_nobody
-    _claimed: deque[Delivery] = field(default_factory=deque)
-    _unwritten: deque[tuple[Delivery, Callable[[], Awaitable[object]]]] = field(default_factory=deque)
+    on_given_up: Callable[[Delivery, str], Awaitable[None]] = tell_nobody
+    spread: Callable[[], float] = lambda: random.uniform(0.75, 1.0)  # noqa: S311 - nothing secret
+    _doubtful: deque[Delivery] = field(default_factory=deque)
+    _unwritten: deque[tuple[Delivery, Settling]] = field(default_factory=deque)
     _under_way: dict[asyncio.Task[bool], Delivery] = field(default_factory=dict)
+    _unanswered: dict[int, datetime] = field(default_factory=dict)
 
     async def pay(self) -> int:
         """Deliver everything that is due now; return how many cards an outlet took.
@@ -84,9 +92,7 @@ class Deliverer:
             while True:
                 self.store.vitals.tick("_pay_due")  # a long backlog is no standstill
                 await self._settle()
-                if not self._claimed:
-                    await finish(self._claim())  # a claim that nobody heard of would be in doubt for nothing
-                self._start()
+                await finish(self._claim())  # a claim that nobody heard of would be in doubt for nothing
                 if not self._under_way and not self._unwritten:
                     return paid
                 if self._under_way:
@@ -105,29 +111,43 @@ class Deliverer:
         times = [await self.store.next_delivery_at(), await self.store.next_doubt_at()]
         return min((at for at in times if at), default=None)
 
+    async def hurry(self) -> None:
+        """Try soon again what only waits because nobody answered: the outlet answers again."""
+        if not self._unanswered:
+            return
+        waiting, now, gap = self._unanswered.copy(), self.clock(), timedelta(seconds=LEAST_GAP_S)
+        await self.store.bring_forward({id_: max(now, tried_at + gap) for id_, tried_at in waiting.items()})
+        for id_, tried_at in waiting.items():
+            if self._unanswered.get(id_) == tried_at:
+                del self._unanswered[id_]
+
     async def _claim(self) -> None:
-        now = self.clock()
-        held = {one.alert_id for delivery in self._held() for one in (delivery, *delivery.others)}
-        doubtful_at = await self.store.next_doubt_at()
-        if doubtful_at is not None and doubtful_at <= now:
-            self._claimed.extend(await self.store.reclaim(now, without=held))
+        """Claim as many posts and edits as there are free places, and start them; edits may wait, and never take a post's place."""
+        now, held = self.clock(), self._held()
+        places = {"post": self.at_once, "edit": max(1, self.at_once // 2)}
+        for delivery in self._under_way.values():
+            places[delivery.kind] -= 1
+        if not self._doubtful:
+            doubtful_at = await self.store.next_doubt_at()
+            if doubtful_at is not None and doubtful_at <= now:
+                self._doubtful.extend(await self.store.reclaim(now, without=held))
+        while self._doubtful and places["post"]:
+            self._start(self._doubtful.popleft())
+            places["post"] -= 1
+        if not any(places.values()):
+            return
         late_before = now - timedelta(seconds=self.late_after_s) if self.digests else None
-        self._claimed.extend(await self.store.claim(now, late_before=late_before))
+        for delivery in await self.store.claim(
+            now, limit=places["post"], edits=places["edit"], late_before=late_before
+        ):
+            self._start(delivery)
 
-    def _held(self) -> list[Delivery]:
-        return [*self._claimed, *self._under_way.values(), *(delivery for delivery, _ in self._unwritten)]
+    def _start(self, delivery: Delivery) -> None:
+        self._under_way[asyncio.create_task(self._hand_over(delivery))] = delivery
 
-    def _start(self) -> None:
-        """Start what there are places for. Edits, which may be repeated or dropped, leave half of the places to posts."""
-        waiting = list(self._claimed)
-        self._claimed.clear()
-        for delivery in waiting:
-            edits = sum(one.kind == "edit" for one in self._under_way.values())
-            places = self.at_once if delivery.kind == "post" else max(1, self.at_once // 2)
-            if len(self._under_way) >= self.at_once or (delivery.kind == "edit" and edits >= places):
-                self._claimed.append(delivery)
-            else:
-                self._under_way[asyncio.create_task(self._hand_over(delivery))] = delivery
+    def _held(self) -> set[int]:
+        deliveries = [*self._doubtful, *self._under_way.values(), *(delivery for delivery, _ in self._unwritten)]
+        return {one.alert_id for delivery in deliveries for one in (delivery, *delivery.others)}
 
     async def _settle(self) -> None:
         while self._unwritten:
@@ -135,8 +155,10 @@ class Deliverer:
             self._unwritten.popleft()
 
     async def _wind_up(self) -> None:
-        while self._claimed:
-            self._unwritten.append(self._unbegun(self._claimed.popleft()))
+        now = self.clock()
+        while self._doubtful:  # claimed and never begun: as much in doubt as it was
+            unbegun = self._doubtful.popleft()
+            self._unwritten.append((unbegun, partial(self.store.mark_unknown, unbegun, "", look_at=now)))
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=GRACE_S)
             for task in late:
@@ -145,13 +167,6 @@ class Deliverer:
                 await asyncio.wait(late)
         self._under_way.clear()
         await self._settle()
-
-    def _unbegun(self, delivery: Delivery) -> tuple[Delivery, Callable[[], Awaitable[object]]]:
-        """Give back what was claimed and never begun: it is as much in doubt as it was."""
-        now = self.clock()
-        if delivery.in_doubt:
-            return delivery, lambda: self.store.mark_unknown(delivery, "", look_at=now)
-        return delivery, lambda: self.store.mark_failed(delivery, "", next_try_at=now, now=now)
 
     async def _hand_over(self, delivery: Delivery) -> bool:
         """Give one delivery to the outlet and note what is to be written about it; return whether the outlet took it."""
@@ -165,47 +180,76 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001 - one delivery never stops another
             self._unwritten.append((delivery, self._failed(delivery, error)))
             return False
-        now = self.clock()
-        self._unwritten.append((delivery, lambda: self.store.mark_sent(delivery, message_id=message_id, now=now)))
+        self._unwritten.append((delivery, self._arrived(delivery, message_id)))
         return True
 
-    def _failed(self, delivery: Delivery, error: Exception) -> Callable[[], Awaitable[object]]:
+    def _arrived(self, delivery: Delivery, message_id: int | None) -> Settling:
+        now = self.clock()
+
+        async def settle() -> None:
+            self._unanswered.pop(delivery.alert_id, None)
+            await self.hurry()
+            await self.store.mark_sent(delivery, message_id=message_id, now=now)
+
+        return settle
+
+    def _failed(self, delivery: Delivery, error: Exception) -> Settling:
+        """Return what settles a failure. What was in doubt before stays so: a later refusal says nothing of the earlier try."""
         now = self.clock()
         met = error if isinstance(error, DeliveryError) else DeliveryError(str(error), again=True)
-        pause_s = max(retry_s(delivery.attempts), met.after_s or 0.0)
-        next_try_at = now + timedelta(seconds=0 if met.closed else pause_s)
-        post = delivery.kind == "post"
-        again = met.again and (post or delivery.attempts < EDIT_TRIES)
+        unknown = delivery.kind == "post" and (met.unknown or delivery.in_doubt)
         reason = str(error) or type(error).__name__
         log.warning(
             "event=delivery_failed alert=%s kind=%s again=%s unknown=%s reason=%r",
             delivery.alert_id,
             delivery.kind,
-            again,
-            met.unknown,
+            met.again,
+            unknown,
             reason,
         )
-        if met.closed and post:
-            return lambda: self._pause(delivery, reason, now, unknown=met.unknown)
-        if met.unknown and post:
-            return lambda: self.store.mark_unknown(delivery, reason, look_at=next_try_at)
-        return lambda: self.store.mark_failed(
-            delivery, reason, next_try_at=next_try_at if again and not met.closed else None, now=now
-        )
+        self._unanswered.pop(delivery.alert_id, None)
+        if met.closed:
+            return self._closed(delivery, reason, now, unknown=unknown, standing=met.standing)
+        if not met.again:
+            return self._given_up(delivery, reason, now)
+        return self._again(delivery, reason, now, unknown=unknown, after_s=met.after_s)
 
-    async def _pause(self, delivery: Delivery, reason: str, now: datetime, *, unknown: bool) -> None:
-        """Leave a channel that refuses alone; what it is owed stays owed, what is in doubt stays that."""
-        news = await self.store.pause_channel(delivery.channel_id, delivery.thread_id, reason, now=now)
-        if unknown:
-            await self.store.mark_unknown(delivery, reason, look_at=now)
-        else:
-            await self.store.mark_failed(delivery, reason, next_try_at=now, now=now)
-        if news:
-            await self.on_paused(delivery, reason)
+    def _again(
+        self, delivery: Delivery, reason: str, now: datetime, *, unknown: bool, after_s: float | None
+    ) -> Settling:
+        pause_s = retry_s(delivery.attempts) * self.spread() if after_s is None else after_s
+        next_at = now + timedelta(seconds=pause_s)
+
+        async def settle() -> None:
+            if unknown:
+                await self.store.mark_unknown(delivery, reason, look_at=next_at)
+            else:
+                limited = after_s is not None
+                await self.store.mark_failed(delivery, reason, next_try_at=next_at, now=now, whole_channel=limited)
+            if after_s is None:
+                self._unanswered[delivery.alert_id] = now
+
+        return settle
+
+    def _given_up(self, delivery: Delivery, reason: str, now: datetime) -> Settling:
+        async def settle() -> None:
+            if await self.store.mark_failed(delivery, reason, next_try_at=None, now=now):
+                await self.on_given_up(delivery, reason)
+
+        return settle
+
+    def _closed(self, delivery: Delivery, reason: str, now: datetime, *, unknown: bool, standing: str) -> Settling:
+        """Return what leaves a channel that refuses alone; what it is owed stays owed, what is in doubt stays that."""
+
+        async def settle() -> None:
+            if await self.store.mark_closed(delivery, reason, now=now, unknown=unknown, standing=standing):
+                await self.on_paused(delivery, reason)
+
+        return settle
 
 
 def retry_s(attempts: int) -> float:
-    """Return the pause after so many attempts: doubling from two seconds, five minutes at most."""
+    """Return the pause after so many attempts: doubling from two seconds, a minute at most."""
     return float(min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(max(attempts - 1, 0), 16)))
 
 

@@ -87,8 +87,8 @@ class ParseError(FeedError):
 class DeliveryError(WireError):
     """An outlet could not post or edit. again: whether the same thing may succeed later.
 
-    unknown: it may have arrived all the same, so that nobody may repeat it blindly. closed: the channel takes nothing now.
-    after_s: the least pause before the next try, None: the usual one.
+    unknown: it may have arrived all the same, so that nobody may repeat it blindly. closed: the channel takes nothing now, and
+    standing says how it looks, so that a change can be told. after_s: how long its channel is to be left alone; None: try again as usual.
     """
 
     def __init__(
@@ -98,12 +98,14 @@ class DeliveryError(WireError):
         again: bool,
         unknown: bool = False,
         closed: bool = False,
+        standing: str = "",
         after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.again = again
         self.unknown = unknown
         self.closed = closed
+        self.standing = standing
         self.after_s = after_s
 
 

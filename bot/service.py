@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 STOP_LIMIT_S = 8.0
 SAME_WISH_S = 1.0
-AT_ONCE = 8
+AT_ONCE = 64
 
 
 async def run_engine(
@@ -112,6 +112,7 @@ async def run_bot(
             if engine is None:
                 say("stopped")
                 return
+            voice.obey(config)
             if voice.looks_back:
                 await engine.store.end_leases(now=engine.pipeline.clock())
             else:
@@ -120,7 +121,7 @@ async def run_bot(
             keeping = keep_house(
                 engine.store, keep=lambda: engine.keep, clock=engine.pipeline.clock, say=voice.trouble or say
             )
-            reloading = _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, config, manager)
+            reloading = _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, voice.obey, config, manager)
             say(f"running: {size_of(config)}, store {config.store_path}")
             manager.ready(f"running: {size_of(config)}")
             try:
@@ -141,13 +142,13 @@ async def run_in_discord(path: Path, environ: Mapping[str, str], *, say: Callabl
     config = load_config(path)
     token, (api, gateway) = token_for(config, environ), addresses_for(environ)
     async with open_chat(token, api=api, gateway=gateway, clock=utc_now, say=say) as chat:
-
-        def prepare(config: Config) -> Config:
-            chat.outlet.log_channel, chat.manager_role = config.log_channel, config.manager_role
-            return config
+        chat.obey(log_channel=config.log_channel, manager_role=config.manager_role)
 
         async def serve(engine: Engine) -> None:
-            wake = engine.scheduler.owed_changed.set
+            async def wake() -> None:
+                await engine.scheduler.deliverer.hurry()
+                engine.scheduler.owed_changed.set()
+
             await chat.serve(engine.store, engine.desk(), changed=engine.refresh, wake=wake)
 
         voice = Voice(
@@ -155,13 +156,15 @@ async def run_in_discord(path: Path, environ: Mapping[str, str], *, say: Callabl
             at_once=AT_ONCE,
             digests=True,
             looks_back=True,
-            on_paused=chat.channel_paused,
+            on_paused=chat.operators.channel_paused,
+            on_given_up=chat.operators.given_up,
+            obey=lambda fresh: chat.obey(log_channel=fresh.log_channel, manager_role=fresh.manager_role),
             serve=serve,
-            trouble=chat.tell_trouble,
+            trouble=chat.operators.trouble,
             away_s=chat.away_s,
             refusals=lambda: chat.outlet.invalid.by_status,
         )
-        await run_bot(path, chat.outlet, say=say, prepare=prepare, voice=voice)
+        await run_bot(path, chat.outlet, say=say, voice=voice)
 
 
 async def _opened(
@@ -184,6 +187,7 @@ async def _reload_on(
     engine: Engine,
     load: Callable[[], Config],
     say: Callable[[str], None],
+    obey: Callable[[Config], None],
     began: Config,
     manager: ServiceManager,
 ) -> None:
@@ -194,6 +198,7 @@ async def _reload_on(
         try:
             fresh = await asyncio.to_thread(load)
             await engine.declare(fresh)
+            obey(fresh)
         except WireError as error:
             say(f"not reloaded, the old configuration stays in force: {error}")
         except Exception as error:  # a reload that breaks must not be the last one

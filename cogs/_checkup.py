@@ -17,7 +17,7 @@ from discord.http import Route
 
 from bot import __version__
 from bot.web.fetch import PROJECT_URL
-from cogs._client import point_at
+from cogs._gateway import point_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -221,7 +221,7 @@ async def open_road(
                 notice=notices.append,
                 chance=lambda: 0.0,
             )
-            deliverer = Deliverer(store=store, outlet=outlet, clock=clock)
+            deliverer = Deliverer(store=store, outlet=outlet, clock=clock, spread=lambda: 1.0)
             yield Road(store=store, pipeline=pipeline, deliverer=deliverer, outlet=outlet, clock=clock, notices=notices)
     finally:
         await store.close()

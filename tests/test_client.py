@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.errors import StoreError
+from bot.errors import DeliveryError, StoreError
 from bot.store import Store
-from cogs._client import FREE_IDENTIFIES, Chat, OneLine
+from cogs._client import Chat
+from cogs._gateway import OneLine
+from cogs._starts import FREE, Left, Starts, wait_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,26 +44,86 @@ def time() -> Time:
 async def chat(tmp_path: Path, time: Time) -> AsyncIterator[Chat]:
     store = await Store.open(tmp_path / "w.db", now=NOW)
     chat = Chat("MTIz.a.b", clock=time, say=lambda _: None)
-    chat.store = store
+    chat.store = chat.operators.store = store
     yield chat
     await store.close()
 
 
-async def test_in_a_crash_loop_it_identifies_fifty_times_a_day_at_the_most(
+def day_of(life_s: float) -> list[datetime]:
+    """Return when a program identifies within a day that dies so long after it has, or after its start, and is started again."""
+    time = Time()
+    starts, identified = Starts(time), list[datetime]()
+    while time.now < NOW + timedelta(days=1):
+        pause_s = wait_s(starts.count, Left(1000 - len(identified), 3600.0))
+        if pause_s > life_s:  # it does not live to see it
+            time.now += timedelta(seconds=life_s)
+            continue
+        starts.add()
+        identified.append(time.now)
+        time.now += timedelta(seconds=max(life_s, 1.0))
+    return identified
+
+
+def test_a_program_that_dies_again_and_again_stays_far_from_what_discord_allows_a_day() -> None:
+    assert len(day_of(3)) == FREE, "what dies within seconds begins no session once it did so often"
+    assert [len(day_of(life_s)) < 500 for life_s in (60, 300, 900, 3600)] == [True] * 4
+
+
+def test_a_program_that_was_killed_often_and_then_lives_begins_a_session_within_a_minute() -> None:
+    assert [wait_s(begun, None) for begun in (0, 99, 100, 149)] == [0.0, 0.0, 30.0, 30.0]
+    assert wait_s(100_000, None) == 900.0
+
+
+def test_what_discord_says_is_left_of_a_day_is_spread_over_the_rest_of_it() -> None:
+    assert wait_s(0, Left(900, 50_000.0)) == 0.0
+    assert wait_s(0, Left(50, 50_000.0)) == 1_000.0
+    assert wait_s(0, Left(0, 50_000.0)) == 50_000.0
+
+
+async def test_sessions_are_counted_across_restarts_and_without_the_database_too(
     chat: Chat, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asyncio, "sleep", time.sleep)
-    identified = []
-    while time.now < NOW + timedelta(days=3):
-        await chat.wait_to_identify()
-        identified.append(time.now)
-        time.now += timedelta(seconds=3)
-    assert identified[FREE_IDENTIFIES - 1] < NOW + timedelta(minutes=2), (
-        "a person who tries things out waits for nothing"
-    )
-    for first in identified:
-        assert sum(first <= at < first + timedelta(days=1) for at in identified) <= 50
-    assert len(json.loads(await chat.store.note("identified"))) <= 50
+    async def locked(*_: object) -> str:
+        raise StoreError("locked")
+
+    await chat.starts.load(chat.store)
+    chat.starts.add()
+    await chat.starts.keep(chat.store)
+    later = Starts(time)
+    with monkeypatch.context() as patch:
+        patch.setattr(chat.store, "note", locked)
+        patch.setattr(chat.store, "keep_note", locked)
+        await later.load(chat.store)
+        later.add()
+        await later.keep(chat.store)
+    assert later.count == 1
+    await later.load(chat.store)
+    await later.keep(chat.store)
+    third = Starts(time)
+    await third.load(chat.store)
+    assert third.count == later.count == 2
+    time.now += timedelta(days=1, seconds=1)
+    assert third.count == 0
+
+
+async def test_operators_are_told_once_discord_answers_again(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, pauses = list[str](), list[float]()
+    failures = [DeliveryError("503", again=True), DeliveryError("429", again=True, after_s=40)]
+
+    async def tell(text: str, *, nonce: str) -> None:
+        if failures:
+            raise failures.pop(0)
+        told.append(f"{nonce[0]} {text}")
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(chat.outlet, "tell_operators", tell)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for _ in range(3):
+        chat.operators.trouble("the feed is broken")
+    await asyncio.gather(*chat.operators._waiting.values())
+    assert (told, pauses) == (["o the feed is broken"], [2.0, 40])
 
 
 async def test_a_full_disk_ends_nothing(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.delivery import Deliverer
-from bot.errors import DeliveryError
-from bot.model import FeedItem, ItemKeys, NewItem, Poll, Sorted
-from bot.store import DeclaredFeed, Store
+from bot.errors import DeliveryError, StoreError
+from bot.model import AlertEdit, FeedItem, ItemKeys, NewItem, Poll, Sorted
+from bot.store import DeclaredFeed, Store, outbox
 from tests.fakes import until
-from tests.test_store_outbox import NOW, alert_of, hashed, reading_of
+from tests.test_store_outbox import NOW, alert_of, card_of, hashed, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,7 +29,8 @@ class Channel:
     """An outlet that keeps what it is given. fail: raised once for each, by headline. hold: posts to these channels hang until released."""
 
     posted: list[Delivery] = field(default_factory=list)
-    fail: dict[str, DeliveryError] = field(default_factory=dict)
+    edited: list[Delivery] = field(default_factory=list)
+    fail: dict[str, Exception] = field(default_factory=dict)
     held: set[int] = field(default_factory=set)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,7 +44,12 @@ class Channel:
         return len(self.posted)
 
     async def edit(self, delivery: Delivery) -> None:
-        raise AssertionError(delivery)
+        if delivery.channel_id in self.held:
+            await self.released.wait()
+        error = self.fail.pop(delivery.card.headline, None)
+        if error:
+            raise error
+        self.edited.append(delivery)
 
 
 @dataclass
@@ -54,6 +60,7 @@ class Room:
     outlet: Channel
     deliverer: Deliverer
     paused: list[str]
+    given_up: list[str]
     time: list[timedelta]
 
     def move(self, **by: float) -> None:
@@ -62,7 +69,7 @@ class Room:
 
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    time, outlet, paused = [timedelta()], Channel(), list[str]()
+    time, outlet, paused, given_up = [timedelta()], Channel(), list[str](), list[str]()
     store = await Store.open(tmp_path / "w.db", now=NOW, voice="1")
     await store.declare(feeds=[DeclaredFeed(url="https://news.example/")], actors=(), watches=(), now=NOW)
     keys = ItemKeys(key=hashed("a"), link_hash=None, title_hash=None, content_hash=hashed("c"))
@@ -73,10 +80,20 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     async def on_paused(delivery: Delivery, reason: str) -> None:
         paused.append(f"{delivery.channel_id}: {reason}")
 
+    async def on_given_up(delivery: Delivery, reason: str) -> None:
+        given_up.append(f"{delivery.channel_id}: {reason}")
+
     deliverer = Deliverer(
-        store=store, outlet=outlet, clock=lambda: NOW + time[0], at_once=4, digests=True, on_paused=on_paused
+        store=store,
+        outlet=outlet,
+        clock=lambda: NOW + time[0],
+        at_once=4,
+        digests=True,
+        on_paused=on_paused,
+        on_given_up=on_given_up,
+        spread=lambda: 1.0,
     )
-    yield Room(store, outlet, deliverer, paused, time)
+    yield Room(store, outlet, deliverer, paused, given_up, time)
     await store.close()
 
 
@@ -130,7 +147,8 @@ async def test_a_channel_that_refuses_is_told_of_once_and_has_what_it_is_owed_wh
     assert [(one.tries, one.retry_at, one.told) for one in await room.store.paused_channels()] == [(5, None, False)]
     assert len(room.paused) == 1
     room.outlet.fail.clear()
-    assert await room.store.open_channels([5]) == 1
+    assert await room.store.reopen_channels({5: ""}, now=room.deliverer.clock()) == 0, "nothing changed there"
+    assert await room.store.reopen_channels({5: "another"}, now=room.deliverer.clock()) == 1
     assert await room.deliverer.pay() == 1, "two late ones share a message"
     assert await room.store.paused_channels() == ()
 
@@ -143,7 +161,7 @@ async def test_what_is_in_doubt_stays_so_while_its_channel_refuses(room: Room) -
     room.outlet.fail["a 0"] = DeliveryError("no permission", again=True, closed=True, unknown=True)
     await room.deliverer.pay()
     assert await room.deliverer.next_at() == NOW + timedelta(days=1, seconds=2)
-    await room.store.open_channels([5])
+    await room.store.reopen_channels({5: "another"}, now=room.deliverer.clock())
     room.move(seconds=60)
     await room.deliverer.pay()
     assert room.outlet.posted[0].in_doubt
@@ -196,3 +214,141 @@ async def test_more_late_alerts_than_a_message_takes_come_in_several(room: Room)
     room.move(hours=7)
     assert await room.deliverer.pay() == 3
     assert [1 + len(delivery.others) for delivery in room.outlet.posted] == [10, 10, 3]
+
+
+def better(alert_id: int, headline: str) -> AlertEdit:
+    return AlertEdit(alert_id=alert_id, card=card_of(headline), told=frozenset({"watch:1"}))
+
+
+async def sent_with_edits(room: Room, *names: str) -> None:
+    """Have an alert for each name posted to channel 5, and then a better card owed for each, by a number before its name."""
+    await owe(room.store, *(alert_of(name) for name in names))
+    assert await room.deliverer.pay() == len(names)
+    item = await room.store.item(1)
+    assert item is not None
+    edits = tuple(better(number + 1, f"better {name}") for number, name in enumerate(names))
+    await room.store.commit_reading(reading_of(item, edits=edits))
+
+
+async def test_posts_do_not_wait_behind_edits_that_hang(room: Room) -> None:
+    await sent_with_edits(room, *"abcdef")
+    room.outlet.held.add(5)
+    paying = asyncio.create_task(room.deliverer.pay())
+    await until(lambda: len(room.deliverer._under_way) == 2, limit_s=5)
+    await owe(room.store, *(alert_of(name, channel=6) for name in "xyz"))
+    await until(lambda: headlines(room)[6:] == ["x 0", "y 0", "z 0"])
+    assert room.outlet.edited == []
+    room.outlet.released.set()
+    assert await paying == 9
+
+
+async def test_an_edit_is_tried_until_it_arrives_however_often_nobody_answers(room: Room) -> None:
+    await sent_with_edits(room, "a")
+    for _ in range(12):
+        room.outlet.fail["better a"] = DeliveryError("503", again=True, unknown=True)
+        assert await room.deliverer.pay() == 0
+        room.move(minutes=1)
+    assert await room.deliverer.pay() == 1
+    assert await room.deliverer.next_at() is None
+
+
+async def test_a_channel_that_refuses_an_edit_is_paused_and_the_edit_stays_owed(room: Room) -> None:
+    await sent_with_edits(room, "a", "b")
+    closed = DeliveryError("it is gone", again=True, closed=True, standing="old")
+    room.outlet.fail |= {"better a": closed, "better b": closed}
+    assert await room.deliverer.pay() == 0
+    assert room.paused == ["5: it is gone"]
+    await owe(room.store, alert_of("c"))
+    assert await room.deliverer.pay() == 0
+    assert await room.deliverer.next_at() == NOW + timedelta(days=1)
+    await room.store.reopen_channels({5: "new"}, now=NOW)
+    room.outlet.fail.clear()
+    assert await room.deliverer.pay() == 3
+    assert sorted(one.card.headline for one in room.outlet.edited) == ["better a", "better b"]
+
+
+async def test_what_waits_because_nobody_answered_is_tried_soon_after_somebody_does(room: Room) -> None:
+    await owe(room.store, alert_of("a"))
+    for _ in range(6):
+        room.outlet.fail["a 0"] = DeliveryError("503", again=True, unknown=True)
+        assert await room.deliverer.pay() == 0
+        at = await room.deliverer.next_at()
+        assert at is not None
+        room.time[0] = at - NOW
+    room.outlet.fail["a 0"] = DeliveryError("503", again=True, unknown=True)
+    await room.deliverer.pay()
+    now = room.deliverer.clock()
+    assert await room.deliverer.next_at() == now + timedelta(seconds=60)
+    await owe(room.store, alert_of("b", channel=6), at=now)
+    assert await room.deliverer.pay() == 1
+    assert await room.deliverer.next_at() == now + timedelta(seconds=15)
+    room.move(seconds=15)
+    assert await room.deliverer.pay() == 1
+    assert headlines(room) == ["b 0", "a 0"]
+
+
+async def test_a_channel_that_is_limited_is_left_alone_as_a_whole_and_no_other(room: Room) -> None:
+    await owe(room.store, *(alert_of(name) for name in "abc"), alert_of("d", channel=6))
+    room.outlet.fail["a 0"] = DeliveryError("429", again=True, after_s=40)
+    assert await room.deliverer.pay() == 1
+    assert headlines(room) == ["d 0"]
+    assert await room.deliverer.next_at() == NOW + timedelta(seconds=40)
+    room.move(seconds=40)
+    assert await room.deliverer.pay() == 3
+    assert headlines(room) == ["d 0", "a 0", "b 0", "c 0"]
+
+
+async def test_what_was_in_doubt_stays_so_whatever_a_later_try_meets(room: Room) -> None:
+    await owe(room.store, alert_of("a"))
+    for error in (
+        DeliveryError("reset", again=True, unknown=True),
+        DeliveryError("no login", again=True),
+        DeliveryError("limited", again=True, after_s=3),
+        RuntimeError("a surprise"),
+    ):
+        room.outlet.fail["a 0"] = error
+        assert await room.deliverer.pay() == 0
+        room.move(minutes=1)
+    assert await room.deliverer.pay() == 1
+    assert room.outlet.posted[0].in_doubt
+
+
+async def test_what_is_given_up_is_told_of(room: Room) -> None:
+    await owe(room.store, alert_of("a"))
+    room.outlet.fail["a 0"] = DeliveryError("Discord answered 400 (160006)", again=False)
+    assert await room.deliverer.pay() == 0
+    assert room.given_up == ["5: Discord answered 400 (160006)"]
+    assert (await room.store.counts()).failed == 1
+
+
+async def test_a_refusal_that_the_database_could_not_take_at_first_counts_once(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await owe(room.store, alert_of("a"))
+    room.outlet.fail["a 0"] = DeliveryError("no permission", again=True, closed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "pause_channel", broken)
+        with pytest.raises(StoreError):
+            await room.deliverer.pay()
+    assert room.paused == []
+    assert await room.deliverer.pay() == 0
+    assert [one.tries for one in await room.store.paused_channels()] == [1]
+    assert room.paused == ["5: no permission"]
+
+
+def broken(*_: object) -> bool:
+    raise StoreError("the disk is full")
+
+
+async def test_what_came_late_still_says_so_when_it_is_edited(room: Room) -> None:
+    pinging = replace(alert_of("a"), card=replace(alert_of("a").card, mentions=(7,)))
+    await owe(room.store, pinging)
+    room.move(hours=7)
+    assert await room.deliverer.pay() == 1
+    item = await room.store.item(1)
+    assert item is not None
+    edit = AlertEdit(alert_id=1, card=replace(card_of("better a"), mentions=(7,)), told=frozenset({"watch:1"}))
+    await room.store.commit_reading(reading_of(item, edits=(edit,)))
+    assert await room.deliverer.pay() == 1
+    (edited,) = room.outlet.edited
+    assert (edited.card.late, edited.card.mentions) == ("late: found 7 hours before it could be delivered", ())

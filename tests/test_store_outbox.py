@@ -197,11 +197,12 @@ async def test_a_post_whose_outcome_is_unknown_is_shown_not_repeated_and_its_lea
 ) -> None:
     await store.commit_reading(reading_of(item, alert_of("a"), alert_of("b")))
     (post,) = await store.claim(NOW, lease_s=60)
-    assert await store.unsettled(NOW) == ()
+    assert await store.reclaim(NOW) == ()
     assert await store.claim(NOW + 9 * MINUTE) == ()
-    assert await store.unsettled(NOW + MINUTE) == (post,)
+    assert await store.mark_unknown(post, "reset", look_at=NOW + MINUTE)
+    assert await store.reclaim(NOW + MINUTE, without={post.alert_id}) == ()
     assert await store.mark_sent(post, message_id=5, now=NOW + MINUTE)
-    assert await store.unsettled(NOW + MINUTE) == ()
+    assert await store.reclaim(NOW + MINUTE) == ()
     (after,) = await store.claim(NOW + MINUTE)
     assert after.card.headline == "b 0"
 
@@ -368,7 +369,7 @@ class Outbox(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        for delivery in outbox.unsettled(self.sql, self.now):
+        for delivery in outbox.reclaim(self.sql, self.now, 60, ()):
             assert outbox.mark_failed(self.sql, delivery, "not found", self.now, self.now)
 
     @rule()

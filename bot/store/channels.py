@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,32 +10,45 @@ from bot.store.codec import ms_for, opt_time_in, text_for, time_in
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Mapping
     from datetime import datetime
 
 MOST_TRIES = 5
 RETRY_AFTER = timedelta(days=1)
 
 
-def pause_channel(sql: sqlite3.Connection, channel_id: int, thread_id: int, reason: str, now: datetime) -> bool:
-    """Leave a channel alone for a day, from the fifth refusal on until people change something; return whether it is news."""
+def pause_channel(
+    sql: sqlite3.Connection, channel_id: int, thread_id: int, reason: str, now: datetime, standing: str
+) -> bool:
+    """Leave a channel alone for a day, from the fifth refusal on until people change something; return whether it is news.
+
+    standing: how the channel looked when it refused; while it looks the same, nothing has changed.
+    """
     row = sql.execute(
-        """INSERT INTO paused_channels (channel_id, thread_id, reason, paused_at, retry_at, tries) VALUES (?, ?, ?, ?, ?, 1)
+        """INSERT INTO paused_channels (channel_id, thread_id, reason, paused_at, retry_at, tries, standing)
+            VALUES (?, ?, ?, ?, ?, 1, ?)
         ON CONFLICT (channel_id, thread_id) DO UPDATE SET tries = tries + 1, reason = excluded.reason,
-            retry_at = CASE WHEN tries + 1 >= ? THEN NULL ELSE excluded.retry_at END
+            retry_at = CASE WHEN tries + 1 >= ? THEN NULL ELSE excluded.retry_at END, standing = excluded.standing
         RETURNING tries""",
-        (channel_id, thread_id, text_for(reason), ms_for(now), ms_for(now + RETRY_AFTER), MOST_TRIES),
+        (channel_id, thread_id, text_for(reason), ms_for(now), ms_for(now + RETRY_AFTER), standing, MOST_TRIES),
     ).fetchone()
     return bool(row[0] == 1)
 
 
-def open_channels(sql: sqlite3.Connection, ids: Collection[int]) -> int:
-    """Let these channels, and threads, have what they are owed; return how many were paused."""
-    return sql.execute(
-        """DELETE FROM paused_channels WHERE channel_id IN (SELECT value FROM json_each(?1))
-        OR thread_id IN (SELECT value FROM json_each(?1))""",
-        (json.dumps(list(ids)),),
-    ).rowcount
+def reopen_channels(sql: sqlite3.Connection, standings: Mapping[int, str], now: datetime) -> int:
+    """Have these paused channels or threads, by id, tried once more where they look otherwise than when they refused.
+
+    They stay paused until something was posted there: what their operators were told, and how often they refused, stays. Returns how
+    many there were.
+    """
+    return sum(
+        sql.execute(
+            """UPDATE paused_channels SET retry_at = ?1, standing = ?2
+            WHERE (CASE thread_id WHEN 0 THEN channel_id ELSE thread_id END) = ?3 AND standing <> ?2""",
+            (ms_for(now), standing, id_),
+        ).rowcount
+        for id_, standing in standings.items()
+    )
 
 
 def operators_told(sql: sqlite3.Connection, channel_id: int, thread_id: int) -> None:

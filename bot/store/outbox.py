@@ -2,7 +2,7 @@
 
 Owns the table alerts. A post is claimed in a transaction of its own before anyone talks to the network, under a lease; only the
 holder of the lease may settle it. A post whose lease ran out is nobody's to repeat blindly: whether it arrived is unknown, so
-`unsettled` shows it to the outlet, which looks before it posts again.
+`reclaim` hands it out as in doubt, to an outlet that looks before it posts again.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.model import Alert, Delivery, Reading
+from bot.store.channels import pause_channel
 from bot.store.codec import PAYLOAD_VERSION, card_in, json_for, ms_for, opt_time_in, text_for, time_in
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 _NONCE_BYTES = 14
 _LEASE_BYTES = 16
 _DIGEST_ALERTS = 10  # one embed each, and a message takes ten
 
 _DELIVERIES = """SELECT a.id, a.channel_id, a.thread_id, a.card, a.payload_version, a.nonce, a.attempts, a.message_id,
-        a.first_sent_at, a.lease, a.edit_attempts, a.edit_lease, p.message_id, a.created_at
+        a.first_sent_at, a.lease, a.edit_attempts, a.edit_lease, p.message_id, a.created_at, a.sent_late
     FROM alerts a LEFT JOIN alerts p ON p.story_key = a.story_key AND p.channel_id = a.channel_id
         AND p.thread_id = a.thread_id AND p.number = a.reply_to"""
 
@@ -118,11 +119,17 @@ def owe(sql: sqlite3.Connection, reading: Reading, voice: str) -> None:
 
 
 def claim(
-    sql: sqlite3.Connection, now: datetime, limit: int, lease_s: float, late_before: datetime | None = None
+    sql: sqlite3.Connection,
+    now: datetime,
+    limit: int,
+    lease_s: float,
+    late_before: datetime | None = None,
+    edits_limit: int | None = None,
 ) -> tuple[Delivery, ...]:
     """Return what is to be sent now, leased to the caller: posts in order, at most one for each channel, then edits.
 
     late_before: posts owed since before then bring what else of their channel is as late, for one message; None: each goes alone.
+    edits_limit: how many edits besides `limit` posts; None: as many as the posts leave of that.
     """
     at, until = ms_for(now), ms_for(now + timedelta(seconds=lease_s))
     posts = _ids(sql, _FIRST_POSTS, (at, limit))
@@ -138,7 +145,7 @@ def claim(
         sql,
         f"""SELECT id FROM alerts WHERE {_EDIT_OWED} AND {_EDIT_DUE_AT} <= ?1 AND {_PAUSED.format("alerts")}
         ORDER BY id LIMIT ?2""",  # noqa: S608  # as above
-        (at, limit - len(posts)),
+        (at, limit - len(posts) if edits_limit is None else edits_limit),
     )
     sql.executemany(
         """UPDATE alerts SET edit_state = 'sending', edit_lease = ?, edit_lease_until = ?, edit_attempts = edit_attempts + 1
@@ -167,7 +174,7 @@ def _gather_late(sql: sqlite3.Connection, head: int, at: int, until: int, late_b
 
 
 def reclaim(sql: sqlite3.Connection, now: datetime, lease_s: float, without: Collection[int]) -> tuple[Delivery, ...]:
-    """Return the posts of `unsettled` but those in `without`, leased anew to the caller, who looks before posting again."""
+    """Return the posts whose lease is over, but those in `without`, leased anew to the caller, who looks before posting again."""
     until = ms_for(now + timedelta(seconds=lease_s))
     lost = _ids(
         sql,
@@ -219,9 +226,15 @@ def mark_sent(sql: sqlite3.Connection, delivery: Delivery, message_id: int | Non
     else:
         done = sql.execute(
             """UPDATE alerts SET state = 'sent', sent_at = ?, message_id = ?, lease = NULL, lease_until = NULL, last_error = '',
-                edit_state = CASE WHEN digest IS NULL THEN edit_state ELSE '' END
+                edit_state = CASE WHEN digest IS NULL THEN edit_state ELSE '' END, sent_late = ?
             WHERE id = ? AND state = 'sending' AND lease = ?""",
-            (ms_for(now), message_id, delivery.alert_id, delivery.lease),
+            (
+                ms_for(now),
+                message_id,
+                "" if delivery.card.mentions else text_for(delivery.card.late),
+                delivery.alert_id,
+                delivery.lease,
+            ),
         )
         sql.execute(
             "DELETE FROM paused_channels WHERE channel_id = ? AND thread_id = ?",
@@ -231,11 +244,17 @@ def mark_sent(sql: sqlite3.Connection, delivery: Delivery, message_id: int | Non
 
 
 def mark_failed(
-    sql: sqlite3.Connection, delivery: Delivery, reason: str, next_try_at: datetime | None, now: datetime
+    sql: sqlite3.Connection,
+    delivery: Delivery,
+    reason: str,
+    next_try_at: datetime | None,
+    now: datetime,
+    *,
+    whole_channel: bool = False,
 ) -> bool:
     """Settle a delivery that certainly did not arrive: owed again from next_try_at on, or given up where that is None.
 
-    Returns False, and changes nothing, where the lease is no longer the caller's.
+    whole_channel: what else of its kind its channel is owed waits as long. Returns False where the lease is no longer the caller's.
     """
     for one in delivery.others:
         mark_failed(sql, one, reason, next_try_at, now)
@@ -253,7 +272,49 @@ def mark_failed(
             WHERE id = ? AND state = 'sending' AND lease = ?""",
             ("pending" if again else "failed", due, text_for(reason), delivery.alert_id, delivery.lease),
         )
+    if whole_channel:
+        _put_off(sql, delivery, due)
     return done.rowcount == 1
+
+
+def mark_closed(
+    sql: sqlite3.Connection, delivery: Delivery, reason: str, now: datetime, *, unknown: bool, standing: str
+) -> bool:
+    """Settle a delivery whose channel is closed: owed, or in doubt, as it was, and the channel paused. Returns whether that is news.
+
+    standing: as in `pause_channel`.
+    """
+    if unknown:
+        mark_unknown(sql, delivery, reason, now)
+    else:
+        mark_failed(sql, delivery, reason, now, now)
+    return pause_channel(sql, delivery.channel_id, delivery.thread_id, reason, now, standing)
+
+
+def bring_forward(sql: sqlite3.Connection, due_at: Mapping[int, datetime]) -> None:
+    """Have these alerts, by id, tried or looked for then, where that is sooner than they would be; for those that nobody holds."""
+    sql.executemany(
+        """UPDATE alerts SET next_try_at = MIN(next_try_at, ?1), lease_until = MIN(lease_until, ?1),
+            edit_next_try_at = MIN(edit_next_try_at, ?1) WHERE id = ?2 AND state <> 'failed'""",
+        [(ms_for(at), id_) for id_, at in due_at.items()],
+    )
+
+
+def _put_off(sql: sqlite3.Connection, delivery: Delivery, due: int) -> None:
+    """Have a channel's posts, or its edits, wait as long as this one."""
+    place = (due, delivery.channel_id, delivery.thread_id)
+    if delivery.kind == "post":
+        sql.execute(
+            """UPDATE alerts INDEXED BY alerts_pending SET next_try_at = ?1 WHERE state = 'pending'
+            AND channel_id = ?2 AND thread_id = ?3 AND next_try_at < ?1""",
+            place,
+        )
+    else:
+        sql.execute(
+            """UPDATE alerts INDEXED BY alerts_edits SET edit_next_try_at = ?1 WHERE edit_state <> '' AND +edit_state = 'owed'
+            AND +channel_id = ?2 AND thread_id = ?3 AND edit_next_try_at < ?1""",
+            place,
+        )
 
 
 def release(sql: sqlite3.Connection, now: datetime) -> int:
@@ -271,20 +332,13 @@ def release(sql: sqlite3.Connection, now: datetime) -> int:
     ).rowcount
 
 
-def unsettled(sql: sqlite3.Connection, now: datetime) -> tuple[Delivery, ...]:
-    """Return posts whose lease is over and whose outcome nobody knows, by age. Their lease still settles them."""
-    rows = sql.execute(
-        f"{_DELIVERIES} WHERE a.state = 'sending' AND a.lease_until <= ? ORDER BY a.first_sent_at, a.id", (ms_for(now),)
-    )
-    return tuple(_delivery_in(row, "post") for row in rows)
-
-
 def next_delivery_at(sql: sqlite3.Connection) -> datetime | None:
     """Return from when on a claim has something to give, if nothing else happens; None where nothing is owed or all is on its way."""
     row = sql.execute(
         f"""SELECT MIN(at) FROM (SELECT MIN(a.next_try_at) AS at FROM alerts a WHERE {_FREE}
-        UNION ALL SELECT MIN({_EDIT_DUE_AT}) FROM alerts WHERE {_EDIT_OWED} AND NOT EXISTS (SELECT 1 FROM paused_channels p
-            WHERE p.channel_id = alerts.channel_id AND p.thread_id = alerts.thread_id)
+        UNION ALL SELECT MIN(MAX({_EDIT_DUE_AT}, COALESCE(p.retry_at, 0))) FROM alerts LEFT JOIN paused_channels p
+            ON p.channel_id = alerts.channel_id AND p.thread_id = alerts.thread_id
+            WHERE {_EDIT_OWED} AND (p.channel_id IS NULL OR p.retry_at IS NOT NULL)
         UNION ALL SELECT MIN(MAX(p.retry_at, (SELECT MIN(a.next_try_at) FROM alerts a INDEXED BY alerts_pending
             WHERE a.state = 'pending' AND a.channel_id = p.channel_id AND a.thread_id = p.thread_id)))
             FROM paused_channels p)"""  # noqa: S608  # constants of this module
@@ -322,13 +376,15 @@ def _delivery(sql: sqlite3.Connection, alert_id: int, kind: Literal["post", "edi
 
 
 def _delivery_in(row: Any, kind: Literal["post", "edit"]) -> Delivery:  # noqa: ANN401  # a row of _DELIVERIES
-    post = kind == "post"
+    post, card = kind == "post", card_in(row[3], row[4])
+    if row[14] and not post:  # what came late says so still, and still pings nobody
+        card = replace(card, late=card.late or row[14], mentions=())
     return Delivery(
         alert_id=row[0],
         kind=kind,
         channel_id=row[1],
         thread_id=row[2],
-        card=card_in(row[3], row[4]),
+        card=card,
         nonce=row[5],
         owed_at=time_in(row[13]),
         attempts=row[6] if post else row[10],

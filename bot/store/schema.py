@@ -109,7 +109,7 @@ _FIRST: Migration = (
         next_try_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, lease BLOB, lease_until INTEGER,
         first_sent_at INTEGER, sent_at INTEGER, message_id INTEGER, last_error TEXT NOT NULL DEFAULT '',
         edit_state TEXT NOT NULL DEFAULT '', edit_next_try_at INTEGER, edit_attempts INTEGER NOT NULL DEFAULT 0,
-        edit_lease BLOB, edit_lease_until INTEGER, digest INTEGER) STRICT""",
+        edit_lease BLOB, edit_lease_until INTEGER, digest INTEGER, sent_late TEXT NOT NULL DEFAULT '') STRICT""",
     "CREATE INDEX alerts_pending ON alerts (channel_id, thread_id, id, next_try_at) WHERE state = 'pending'",
     "CREATE INDEX alerts_sending ON alerts (channel_id, thread_id) WHERE state = 'sending'",
     "CREATE INDEX alerts_edits ON alerts (id) WHERE edit_state <> ''",
@@ -118,7 +118,7 @@ _FIRST: Migration = (
     "CREATE INDEX alerts_state ON alerts (state)",
     """CREATE TABLE paused_channels (
         channel_id INTEGER NOT NULL, thread_id INTEGER NOT NULL, reason TEXT NOT NULL, paused_at INTEGER NOT NULL,
-        retry_at INTEGER, tries INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0,
+        retry_at INTEGER, tries INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0, standing TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (channel_id, thread_id)) STRICT, WITHOUT ROWID""",
     # what the program remembers of itself: the commands it registered, when it identified
     "CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",

@@ -12,12 +12,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import StoreError
-from bot.store import archive, backlog, channels, declared, outbox, polls, readings, subscriptions
+from bot.store import archive, backlog, declared, polls, readings, subscriptions
 from bot.store import words as word_table
 from bot.store.chat import ChatRows
 from bot.store.connection import connect, finish, run_whole
 from bot.store.due_times import latest_poll_at, shift_due_times
 from bot.store.lock import take_lock
+from bot.store.owed import OwedRows
 from bot.store.reader import Reader
 from bot.store.schema import MIGRATIONS, check_version, existing_place, open_gate, place_for
 from bot.store.upkeep import Upkeep
@@ -35,12 +36,10 @@ if TYPE_CHECKING:
     from bot.model import (
         Actor,
         DeclaredFeed,
-        Delivery,
         Feed,
         Item,
         ItemKeys,
         Known,
-        PausedChannel,
         Poll,
         Reading,
         Story,
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Store:
+class Store(OwedRows):
     """An open database. Safe to use from any number of tasks of one event loop.
 
     chat: the rows that people make in chat. archive: what they ask, through a reader of its own, so that nothing else waits for it.
@@ -247,91 +246,6 @@ class Store:
         """Store one reading and all that is owed because of it. The same reading once more changes nothing."""
         await self._write(lambda sql: readings.commit_reading(sql, reading, self._voice))
         self.vitals.read(reading)
-
-    # --- what is owed -------------------------------------------------------------------------------------------------
-
-    async def claim(
-        self, now: datetime, *, limit: int = 20, lease_s: float = 60, late_before: datetime | None = None
-    ) -> tuple[Delivery, ...]:
-        """Return what is to be sent now, leased to the caller: posts in order, at most one for each channel, then edits.
-
-        late_before: posts owed since before then bring what else of their channel is as late; None: each goes alone.
-        """
-        return await self._write(lambda sql: outbox.claim(sql, now, limit, lease_s, late_before))
-
-    async def reclaim(
-        self, now: datetime, *, lease_s: float = 60, without: Collection[int] = ()
-    ) -> tuple[Delivery, ...]:
-        """Return the posts of `unsettled`, but those in `without`, in doubt and leased anew to the caller."""
-        return await self._write(lambda sql: outbox.reclaim(sql, now, lease_s, without))
-
-    async def end_leases(self, *, now: datetime) -> None:
-        """Let every lease end: at a start nobody holds one any more."""
-        await self._write(lambda sql: outbox.end_leases(sql, now))
-
-    async def mark_unknown(self, delivery: Delivery, reason: str, *, look_at: datetime) -> bool:
-        """Leave a post that may have arrived as it is, to be looked for then. False where the lease is not the caller's."""
-        settled = await self._write(lambda sql: outbox.mark_unknown(sql, delivery, reason, look_at))
-        if reason:  # else it was only given back, never begun
-            self.vitals.delivered(delivery, "in_doubt")
-        return settled
-
-    async def mark_sent(self, delivery: Delivery, *, message_id: int | None, now: datetime) -> bool:
-        """Settle a delivery that arrived; False where its lease is no longer the caller's."""
-        settled = await self._write(lambda sql: outbox.mark_sent(sql, delivery, message_id, now))
-        self.vitals.delivered(delivery, "sent", after_s=(now - delivery.owed_at).total_seconds())
-        return settled
-
-    async def mark_failed(
-        self, delivery: Delivery, reason: str, *, next_try_at: datetime | None, now: datetime
-    ) -> bool:
-        """Settle a delivery that certainly did not arrive; next_try_at None: for good. False where the lease is not the caller's."""
-        settled = await self._write(lambda sql: outbox.mark_failed(sql, delivery, reason, next_try_at, now))
-        if reason:  # as above
-            self.vitals.delivered(delivery, "refused" if next_try_at else "given_up")
-        return settled
-
-    async def release(self, *, now: datetime) -> int:
-        """Make owed again whatever was on its way, for an outlet that cannot look back. Returns how many posts."""
-        return await self._write(lambda sql: outbox.release(sql, now))
-
-    async def unsettled(self, now: datetime) -> tuple[Delivery, ...]:
-        """Return posts whose lease is over and whose outcome nobody knows. Their lease still settles them."""
-        return await self._read(lambda sql: outbox.unsettled(sql, now))
-
-    async def next_delivery_at(self) -> datetime | None:
-        """Return from when on a claim has something to give, if nothing else happens; None where it has nothing."""
-        return await self._read(outbox.next_delivery_at)
-
-    async def next_doubt_at(self) -> datetime | None:
-        """Return when the next lease ends of what is on its way; None where nothing is."""
-        return await self._read(outbox.next_doubt_at)
-
-    # --- channels that refuse, and what the program remembers of itself -----------------------------------------------
-
-    async def pause_channel(self, channel_id: int, thread_id: int, reason: str, *, now: datetime) -> bool:
-        """Leave a channel that refused alone, and what it is owed pending; return whether that is news."""
-        return await self._write(lambda sql: channels.pause_channel(sql, channel_id, thread_id, reason, now))
-
-    async def open_channels(self, ids: Collection[int]) -> int:
-        """Let these channels, and threads, have what they are owed; return how many were paused."""
-        return await self._write(lambda sql: channels.open_channels(sql, ids))
-
-    async def operators_told(self, channel_id: int, thread_id: int) -> None:
-        """Remember that the operators know of a paused channel."""
-        await self._write(lambda sql: channels.operators_told(sql, channel_id, thread_id))
-
-    async def paused_channels(self) -> tuple[PausedChannel, ...]:
-        """Return the channels that are left alone, the longest first."""
-        return await self._read(channels.paused_channels)
-
-    async def note(self, key: str) -> str:
-        """Return what was noted under a key, "" for nothing."""
-        return await self._read(lambda sql: channels.note(sql, key))
-
-    async def keep_note(self, key: str, value: str) -> None:
-        """Note something under a key, in place of what stood there."""
-        await self._write(lambda sql: channels.keep_note(sql, key, value))
 
     # --- keywords, and what people ask --------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 JSON = dict[str, Any]
 Kind = Literal["status", "429", "delay", "cut", "close", "hang", "cut_body", "wrong_type", "refuse"]
-Form = Literal["route", "global", "shared", "cloudflare"]
+Form = Literal["route", "global", "shared", "bare", "cloudflare"]
 GRACE_S: Final = 0.05  # what was under way when a 429 left is not held against the bot
 _INTERACTIVE: Final = ("/interactions/", "/webhooks/")
 
@@ -149,12 +149,14 @@ class Limiter:
 
 
 def refusal_429(form: Form, retry_after_s: float) -> tuple[JSON | str, dict[str, str]]:
-    """Return body and headers of a 429 in one of the four forms."""
+    """Return body and headers of a 429 in one of its forms; bare: as of a route, but without the header that says it is Discord's."""
     seconds = str(math.ceil(retry_after_s))
     if form == "cloudflare":
         return "error code: 1015", {"Retry-After": seconds, "Server": "cloudflare"}
-    scope = {"route": "user", "global": "global", "shared": "shared"}[form]
-    headers = {"Retry-After": seconds, "X-RateLimit-Scope": scope, "Via": "1.1 stand-in"}
+    scope = {"route": "user", "global": "global", "shared": "shared", "bare": "user"}[form]
+    headers = {"Retry-After": seconds, "X-RateLimit-Scope": scope}
+    if form != "bare":
+        headers["Via"] = "1.1 stand-in"
     if form == "global":
         headers["X-RateLimit-Global"] = "true"
     text = {"shared": "The resource is being rate limited."}.get(form, "You are being rate limited.")

@@ -183,6 +183,7 @@ class Rest:
             "X-RateLimit-Reset-After": f"{retry_after_s:.3f}",
             "Content-Type": "application/json",
         }
+        rates.pop("Via")
         return web.Response(body=json.dumps(body).encode(), status=429, headers=rates | headers)
 
     async def _send_half(self, request: web.Request, answer: Answer, key: str, record: Request) -> web.StreamResponse:
