@@ -108,9 +108,9 @@ def test_a_feed_that_failed_for_a_month_is_asked_once_a_week() -> None:
     assert wait_s(fail_count=40, failing_s=30 * DAY) == 7 * DAY
 
 
-def test_what_counts_as_lasting_is_a_day_and_for_private_hosts_two_intervals() -> None:
+def test_what_counts_as_lasting_is_a_day_and_for_private_hosts_an_interval() -> None:
     assert Pace(5 * MINUTE).lasting_s == DAY
-    assert Pace(1.0, private=True).lasting_s == 2.0
+    assert Pace(1.0, private=True).lasting_s == 1.0
     assert Pace(3 * DAY, private=True).lasting_s == DAY
 
 

@@ -41,8 +41,8 @@ class Pace:
 
     @property
     def lasting_s(self) -> float:
-        """For how long a 410, a redirect or a failure must last to be taken for lasting: a day; of private hosts, two intervals."""
-        return min(2 * self.min_s, _DAY_S) if self.private else _DAY_S
+        """For how long a 410, a redirect or a failure must last to be taken for lasting: a day; of private hosts, an interval."""
+        return min(self.min_s, _DAY_S) if self.private else _DAY_S
 
 
 def next_poll(
