@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from benchmarks.kill import run_trial, show_progress
 from tests.fakes import Site, entry, until
 from tests.standin import Fault, StandIn, duplicates
-from tests.wire_fakes import SANCTIONS, SEND, Desk
+from tests.wire_fakes import SANCTIONS, SEND, Desk, held_against
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +43,8 @@ class Verdict:
     """What was found.
 
     lost: pairs of article and channel without a message; twice: with more than one. aimed: kills that hit a send; taken: those of them
-    after Discord had taken the message (or, delayed, within a twentieth of a second of that).
+    after Discord had taken the message (or, delayed, within a twentieth of a second of that). violations: whatever Discord's description,
+    its rules and a lint hold against the bot, and where its token shows.
     """
 
     kills: int = 0
@@ -156,7 +157,7 @@ class Torture:
         found.twice = sum(count > 1 for count in told.values())
         found.markers_twice = len(duplicates(discord))
         found.unsettled = self.desk.owed()
-        found.violations = len(discord.violations)
+        found.violations = len(held_against(self.desk))
         return found
 
 

@@ -13,5 +13,7 @@ if TYPE_CHECKING:
 async def test_4_killed_again_and_again_nothing_is_lost_and_nothing_told_twice(tmp_path: Path) -> None:
     verdict = await torture(tmp_path, kills=6, seed=3)
     assert verdict.sound, verdict
-    assert verdict.kills == 6
+    assert (verdict.kills, verdict.aimed) == (6, 3)
+    assert verdict.taken > 0
+    assert verdict.wiped > 0
     assert verdict.articles > 0
