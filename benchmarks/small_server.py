@@ -60,18 +60,19 @@ class Outlets:
     began_s: float = field(default_factory=time.monotonic)
     until_s: float = float("inf")
     body: tuple[str, ...] = ()
+    baselines: dict[int, int] = field(default_factory=dict)
 
     def published(self, feed: int) -> int:
         """Return how many articles a feed has brought by now; the feeds take turns, so that their sum grows evenly."""
         passed_s = min(time.monotonic(), self.until_s) - self.began_s - NEW_EVERY_S * feed / self.feeds
         return KEPT_IN_FEED + max(0, int(passed_s // NEW_EVERY_S) + 1)
 
-    def titles(self, *, since: int = KEPT_IN_FEED) -> list[str]:
-        """Return the headlines of what is to be alerted: those articles that came after a feed was subscribed."""
+    def titles(self) -> list[str]:
+        """Return the headlines of what is to be alerted: those articles that came after a feed was first read."""
         return [
             title_of(feed, number)
-            for feed in range(self.feeds)
-            for number in range(since, self.published(feed))
+            for feed, first in self.baselines.items()
+            for number in range(first, self.published(feed))
             if is_alerted(feed, number)
         ]
 
@@ -84,6 +85,7 @@ class Outlets:
         feed = int(request.match_info["feed"])
         last = self.published(feed)
         self.asked += 1
+        self.baselines.setdefault(feed, last)
         tag = f'"{feed}-{last}"'
         if request.headers.get("If-None-Match") == tag:
             self.unchanged += 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot.delivery import Deliverer, tell_nobody
 from bot.desk import Desk
+from bot.desk_house import Condition
 from bot.errors import QueryError
 from bot.housekeeping import Keep
 from bot.operating import Operating
@@ -76,6 +77,7 @@ class Engine:
     scheduler: Scheduler
     fetching: Fetching
     languages: tuple[str, ...] = ()
+    log_channel: int = 0
     operating: Operating = field(default_factory=Operating)
     keep: Keep = field(default_factory=Keep)
     health: Health = field(default_factory=Health)
@@ -93,6 +95,7 @@ class Engine:
             feeds=config.feeds, actors=config.actors, watches=config.watches, now=self.pipeline.clock()
         )
         before, self.fetching, self.languages = self.fetching, config.fetch, config.languages
+        self.log_channel = config.log_channel
         self.operating, self.keep = config.operating, Keep(config.keep_text_s, config.keep_records_s)
         if web_keys(before) != web_keys(config.fetch):
             await self._renew_web()
@@ -119,7 +122,14 @@ class Engine:
         async def forms(watches: Sequence[Watch]) -> Mapping[str, Sequence[WordForm]]:
             return await word_forms_for(watches, self.languages, store=self.store, workers=self.pipeline.workers)
 
-        return Desk(self.store, pipeline=self.pipeline, clock=self.pipeline.clock, refresh=self.refresh, forms=forms)
+        return Desk(
+            self.store,
+            pipeline=self.pipeline,
+            clock=self.pipeline.clock,
+            refresh=self.refresh,
+            forms=forms,
+            condition=lambda: Condition(log_channel=self.log_channel, troubles=self.health.troubles),
+        )
 
     async def _remember_rests(self) -> None:
         """Tell a fresh client which hosts asked to be left alone, and for how much longer."""

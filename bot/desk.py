@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bot.desk_actors import ActorDesk
 from bot.desk_feeds import FeedDesk
+from bot.desk_house import Condition, House, house_of
 from bot.desk_ledger import Ledger
 from bot.desk_news import NewsDesk
 from bot.desk_watches import WatchDesk
@@ -36,11 +37,12 @@ class Desk:
         clock: Callable[[], datetime],
         refresh: Callable[[], Awaitable[None]],
         forms: Forms | None = None,
+        condition: Callable[[], Condition] = Condition,
     ) -> None:
         """Join the desks.
 
         refresh: compiles anew what is watched, and wakes what may have become due. forms: the other forms of the words of queries,
-        for searches; without it words count as they are typed.
+        for searches; without it words count as they are typed. condition: what the engine knows of itself.
         """
         self._ledger = Ledger(store, pipeline=pipeline, clock=clock, refresh=refresh)
         self.clock = clock
@@ -48,6 +50,11 @@ class Desk:
         self.watches = WatchDesk(self._ledger)
         self.actors = ActorDesk(self._ledger)
         self.news = NewsDesk(self._ledger, forms or _no_forms)
+        self._condition = condition
+
+    async def house(self, asker: Asker) -> House:
+        """Return how the program itself is, as far as the asker may know it."""
+        return await house_of(self._ledger, self._condition(), asker)
 
     async def glance(self, asker: Asker) -> Sight:
         """Return what the asker may see, from memory: for what is asked at every key stroke."""

@@ -12,7 +12,9 @@ from cogs._answers import DeskCog, defer, guild_only_contexts, guild_only_instal
 from cogs._escape import shown
 
 if TYPE_CHECKING:
+    from bot.desk_house import House
     from bot.desk_news import Status
+    from bot.store import Standing
 
 Interaction = discord.Interaction[Any]
 Topic = Literal["start", "query", "actors", "alerts", "rights"]
@@ -58,8 +60,9 @@ class Admin(DeskCog):
     async def status(self, interaction: Interaction) -> None:
         """Show how it stands."""
         await defer(interaction)
-        status = await self.desk.news.status(self.asker(interaction))
-        await reply_pages(interaction, "Status", [_status(status)])
+        asker = self.asker(interaction)
+        status, house = await self.desk.news.status(asker), await self.desk.house(asker)
+        await reply_pages(interaction, "Status", ["\n".join([*_status(status), *_house(house)])])
 
     @app_commands.command(name="help", description="How to use this bot")
     @app_commands.describe(topic="What about")
@@ -71,7 +74,7 @@ class Admin(DeskCog):
         await reply_pages(interaction, f"Help: {topic}", [HELP[topic]])
 
 
-def _status(status: Status) -> str:
+def _status(status: Status) -> list[str]:
     feeds = (
         ", ".join(f"{count} {STATES[state]}" for state, count in sorted(status.feeds.items()))
         or "none: /feed add takes an address"
@@ -84,7 +87,7 @@ def _status(status: Status) -> str:
         f"**Watches you can see** · {status.watches_on} on{paused}",
         f"**Actors** · {status.actors}",
         f"**Alerts in their channels** · {standing.sent} sent, the last {when(standing.last_sent_at)}",
-        f"**Owed** · {standing.owed}" + (f" · **given up** · {standing.failed}" if standing.failed else ""),
+        f"**Owed** · {_owed(standing)}",
     ]
     if status.paused_channels:
         lines.append(
@@ -92,4 +95,31 @@ def _status(status: Status) -> str:
         )
     lines += [f"⚠ {shown(name, 100)}: {shown(said, 250)}" for name, said in status.troubles[:TROUBLES_SHOWN]]
     lines.append(f"**Version** · {status.version}")
-    return "\n".join(lines)
+    return lines
+
+
+def _owed(standing: Standing) -> str:
+    if not standing.owed and not standing.failed:
+        return "nothing"
+    parts = [f"{standing.owed}"]
+    parts += [f"{standing.in_doubt} of them on the way or in doubt"] if standing.in_doubt else []
+    parts += [f"the oldest since {when(standing.owed_since_at)}"] if standing.owed_since_at else []
+    parts += [f"{standing.failed} given up"] if standing.failed else []
+    return ", ".join(parts)
+
+
+def _house(house: House) -> list[str]:
+    """Return how the program itself is; the last lines are for operators alone."""
+    lines = [f"**Up** · since {when(house.up_since_at)}"]
+    if not house.is_well:
+        lines.append("⚠ The bot itself is in trouble; its operators are told. What is owed waits, and nothing is lost.")
+    if (room := house.engineroom) is not None:
+        ahead = room.ahead
+        feeds = ", ".join(f"{count} {state}" for state, count in sorted(ahead.feeds.items())) or "none"
+        lines += [
+            f"**All servers** · feeds: {feeds}; {ahead.to_read} items to read, {ahead.pages_owed} pages to try again",
+            f"**All alerts** · {ahead.pending} owed, {ahead.sending} in doubt, {ahead.edits_owed} edits, {ahead.given_up} given up",
+            f"**Store** · {ahead.db_bytes / 1_000_000:.1f} MB · {room.versions}",
+            *(f"⚠ {shown(trouble, 300)}" for trouble in room.troubles),
+        ]
+    return lines

@@ -183,9 +183,14 @@ class FeedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How it stands with some channels. owed: posts and edits. last_sent_at: None where nothing was ever sent."""
+    """How it stands with some channels. owed: posts and edits; in_doubt: of these, on their way or perhaps there already.
+
+    owed_since_at: since when the oldest post is owed. last_sent_at: None where nothing was ever sent.
+    """
 
     owed: int
+    in_doubt: int
+    owed_since_at: datetime | None
     sent: int
     failed: int
     last_sent_at: datetime | None
@@ -245,11 +250,18 @@ def standing(sql: sqlite3.Connection, places: Collection[tuple[int, int]]) -> St
     """Return how it stands with these places."""
     (row,) = sql.execute(
         """SELECT TOTAL(state IN ('pending', 'sending') OR (edit_state <> '' AND state = 'sent')), TOTAL(state = 'sent'),
-            TOTAL(state = 'failed'), MAX(sent_at)
+            TOTAL(state = 'failed'), MAX(sent_at), TOTAL(state = 'sending'), MIN(created_at) FILTER (WHERE state IN ('pending', 'sending'))
         FROM alerts JOIN json_each(?) ON channel_id = json_extract(value, '$[0]') AND thread_id = json_extract(value, '$[1]')""",
         (json.dumps(sorted(places)),),
     ).fetchall()
-    return Standing(owed=int(row[0]), sent=int(row[1]), failed=int(row[2]), last_sent_at=opt_time_in(row[3]))
+    return Standing(
+        owed=int(row[0]),
+        in_doubt=int(row[4]),
+        owed_since_at=opt_time_in(row[5]),
+        sent=int(row[1]),
+        failed=int(row[2]),
+        last_sent_at=opt_time_in(row[3]),
+    )
 
 
 def _article_in(row: Sequence[Any]) -> StoredArticle:
