@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from bot.readouts.doctor_machine import sqlite_verdict
 from bot.readouts.doctor_store import filesystem_of
 from bot.readouts.findings import shown_bytes
 from bot.store import Store
+from bot.store.backup import back_up
 from bot.store.checkup import check_file, holder_of
 from tests.cli_fakes import wirewatch
 from tests.standin import StandIn
@@ -152,6 +154,16 @@ async def test_a_store_in_use_is_looked_at_and_its_holder_named(tmp_path: Path) 
 async def test_a_store_in_no_folder_is_wrong(tmp_path: Path) -> None:
     found = await look(tmp_path, "[store]\nurl = 'sqlite:///nowhere/w.db'\n")
     assert "does not exist" in found.said("store")
+
+
+async def test_the_last_backup_is_known_and_a_missing_or_old_one_is_said(tmp_path: Path) -> None:
+    path = await made_store(tmp_path)
+    assert (await look(tmp_path)).said("backup") == "there was none yet"
+    back_up(path, tmp_path / "b.db")
+    assert (await look(tmp_path)).state("backup") == "ok"
+    month_ago_s = time.time() - 30.5 * 86400
+    os.utime(tmp_path / "wirewatch.db.backed-up", (month_ago_s, month_ago_s))
+    assert (await look(tmp_path)).said("backup") == "the last was 30 days ago"
 
 
 async def test_a_clock_behind_what_the_store_remembers_is_wrong(tmp_path: Path) -> None:

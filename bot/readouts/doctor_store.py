@@ -18,6 +18,7 @@ from bot.feeds.links import without_credentials
 from bot.plurals import counted
 from bot.readouts.findings import Finding, fine, shown_bytes, skipped, unwise, wrong
 from bot.store import Store
+from bot.store.backup import last_backup
 from bot.store.checkup import check_file
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ WIDE_NETWORK = 65_536
 METADATA = ip_address("169.254.169.254")
 TROUBLES = ("failing", "blocked", "limited", "gone", "suspect")
 FEEDS_SHOWN = 10
+OLD_BACKUP_DAYS = 7
 NETWORK_DISKS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 IN_FUTURE = timedelta(minutes=5)
 
@@ -137,12 +139,23 @@ def _database(path: Path, checkup: FileCheckup) -> Iterator[Finding]:
     log = f" and {shown_bytes(checkup.wal_bytes)} of log" if checkup.wal_bytes else ""
     runs = f", in use by process {checkup.holder}" if checkup.holder else ", no bot runs on it"
     yield fine("database", f"{path}: sound, schema {checkup.schema}, {shown_bytes(checkup.db_bytes)}{log}{runs}")
+    yield _backups(last_backup(path))
     if path.stat().st_mode & stat.S_IROTH and path.parent.stat().st_mode & stat.S_IXOTH:
         yield unwise(
             "database",
             f"{path} can be read by everybody on this machine",
             f"chmod 600 {path}, or chmod 700 {path.parent}",
         )
+
+
+def _backups(last_at: datetime | None) -> Finding:
+    advice = "run `wirewatch backup FILE` daily, onto another disk; it works while the bot runs (docs/operating.md)"
+    if last_at is None:
+        return unwise("backup", "there was none yet", advice)
+    days = (datetime.now(UTC) - last_at).days
+    if days >= OLD_BACKUP_DAYS:
+        return unwise("backup", f"the last was {days} days ago", advice)
+    return fine("backup", f"the last was on {last_at:%Y-%m-%d %H:%M} UTC")
 
 
 async def _contents(store: Store) -> list[Finding]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,6 @@ from bot.store.schema import MIGRATIONS, check_version, existing_place, migrate,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
 _LEASE_BYTES = 16
 
@@ -61,7 +61,21 @@ def back_up(database: Path, target: Path) -> int:
         except BaseException:
             discard(draft)
             raise
+    with suppress(OSError):
+        _mark_of(database).touch()
     return target.stat().st_size
+
+
+def last_backup(database: Path) -> datetime | None:
+    """Return when this store was last backed up, None where it never was: the time of an empty file beside it."""
+    try:
+        return datetime.fromtimestamp(_mark_of(database.resolve()).stat().st_mtime, UTC)
+    except OSError:
+        return None
+
+
+def _mark_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}.backed-up")
 
 
 def restore(database: Path, backup: Path, *, now: datetime) -> Restored:
