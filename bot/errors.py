@@ -17,6 +17,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+AROUND_CHARS = 40
+MARKED_CHARS = 120
+
 
 class WireError(Exception):
     """The root: `str(error)` is one line, for people, and says what to do next."""
@@ -126,7 +129,9 @@ class QueryError(UserError):
 
     def __init__(self, what: str, *, query: str, start: int, end: int, why: str = "", instead: str = "") -> None:
         tail = "".join((f" {why}" if why else "", f" Try: {instead}" if instead else ""))
-        super().__init__(f"{what}{tail} ({query[:start]}⟪{query[start:end]}⟫{query[end:]})")
+        before, marked, after = query[:start], query[start:end], query[end:]
+        shown = f"{_cut(before, -AROUND_CHARS)}⟪{_cut(marked, MARKED_CHARS)}⟫{_cut(after, AROUND_CHARS)}"
+        super().__init__(f"{what}{tail} ({shown})")
         self.what = what
         self.query = query
         self.start = start
@@ -137,6 +142,13 @@ class QueryError(UserError):
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process (exceptions pickle by their args alone)."""
         return (_query_error, (self.what, self.query, self.start, self.end, self.why, self.instead))
+
+
+def _cut(text: str, chars: int) -> str:
+    """Return the first so many characters of a text, the last where there are fewer than none, and that the rest is left out."""
+    if len(text) <= abs(chars):
+        return text
+    return f"{text[:chars]}…" if chars > 0 else f"…{text[chars:]}"
 
 
 def _parse_error(message: str, reason: str) -> ParseError:

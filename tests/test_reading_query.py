@@ -67,6 +67,7 @@ NOTHING = "This would match every item without a word: name something that must 
 OPEN = "One side of OR has no word that must occur, so nearly everything would match."
 NEAR_JOINS = "NEAR joins words, phrases and actors, not AND, NOT or filters."
 NEAR_NUMBER = "NEAR needs a number from 1 to 50: `a NEAR/5 b`."
+EXCLAIMED = "`!` means nothing in a query."
 PARTNER = "This bracket has no partner."
 
 
@@ -85,9 +86,9 @@ PARTNER = "This bracket has no partner."
         ("rain NEAR snow", NEAR_NUMBER, "NEAR", "rain NEAR/5 snow"),
         ("rain NEAR/0 snow", NEAR_NUMBER, "NEAR/0", "rain NEAR/5 snow"),
         ("rain NEAR/500 snow", NEAR_NUMBER, "NEAR/500", "rain NEAR/50 snow"),
-        ("(aa AND bb) NEAR/5 cc", NEAR_JOINS, "(aa AND bb)", ""),
-        ("aa NEAR/5 -bb", NEAR_JOINS, "-", ""),
-        ("aa NEAR/5 lang:ru", NEAR_JOINS, "lang:ru", ""),
+        ("(aa AND bb) NEAR/5 cc", NEAR_JOINS, "(aa AND bb)", "aa NEAR/5 cc bb NEAR/5 cc"),
+        ("aa NEAR/5 -bb", NEAR_JOINS, "-", "aa -bb"),
+        ("aa NEAR/5 lang:ru", NEAR_JOINS, "lang:ru", "aa lang:ru"),
         ("-rain", NOTHING, "-rain", "sanctions -rain"),
         ("lang:ru", NOTHING, "lang:ru", "sanctions lang:ru"),
         ("NOT (aa OR bb)", NOTHING, "NOT (aa OR bb)", "sanctions -(aa OR bb)"),
@@ -96,14 +97,24 @@ PARTNER = "This bracket has no partner."
         ("x:y", "Unknown field `x:`.", "x:", '"x:y"'),
         ("https://example.org/a", "Unknown field `https:`.", "https:", '"https://example.org/a"'),
         ("aa || bb", OPERATORS, "||", "aa OR bb"),
-        ("aa & bb", OPERATORS, "&", "aa AND bb"),
-        ('"aa bb"~5', OPERATORS, "~5", '"aa bb"'),
-        ("/re/", OPERATORS, "/re/", ""),
+        ("aa & bb", OPERATORS, "&", "aa bb"),
+        ('"aa bb"~5', OPERATORS, "~5", "aa NEAR/5 bb"),
+        ('rain "aa  bb cc"~500 snow', OPERATORS, "~500", "rain aa NEAR/50 bb NEAR/50 cc snow"),
+        ("aa~2", OPERATORS, "~2", "aa"),
+        ("rain !sport", EXCLAIMED, "!", "rain -sport"),
+        ("!sport", EXCLAIMED, "!", "sanctions -sport"),
+        ("rain !", EXCLAIMED, "!", "rain"),
+        ("rain NOT", "NOT needs something after it.", "NOT", "rain"),
+        ('= "aa bb"', '= must touch the word or phrase it makes exact: `="a b"`.', "=", '="aa bb"'),
+        ("=rain*", "= takes a word or a phrase.", "=rain*", "rain*"),
+        ("/re/", OPERATORS, "/re/", "re"),
+        ("/r.e+/", OPERATORS, "/r.e+/", "r.e+"),
+        ("/sanc(tion|ed)/", OPERATORS, "/sanc(tion|ed)/", ""),
         ("rain?", OPERATORS, "?", "rain"),
         ("- rain", "Put the minus directly before the word: `-a`.", "-", "sanctions -rain"),
         ("rain –snow", "This is a dash, not a minus.", "–", "rain -snow"),
         ("", "There is nothing to look for.", "", "sanctions"),
-        ("rain ()", "There is nothing between these brackets.", "()", ""),
+        ("rain ()", "There is nothing between these brackets.", "()", "rain"),
         ("C++", "Only `c` is left of this word.", "C++", ""),
         ("(a", PARTNER, "(", ""),
         ("a)", PARTNER, ")", ""),
@@ -119,7 +130,7 @@ PARTNER = "This bracket has no partner."
         ("rain NOT NOT snow", "Two negations cancel each other.", "NOT NOT", "rain snow"),
         ("--rain", "Two negations cancel each other.", "--", "rain"),
         ("title:(aa OR -bb)", OPEN, "-bb", "title:aa"),
-        ("aa&&bb", OPERATORS, "&&", "aa AND bb"),
+        ("aa&&bb", OPERATORS, "&&", "aa bb"),
         ("aa|bb", OPERATORS, "|", "aa OR bb"),
         ("NEAR/5*", NEAR_NUMBER, "NEAR/5*", ""),
     ],
@@ -135,6 +146,18 @@ def test_limits_are_told_with_the_count() -> None:
     deep = fault("(" * 11 + 'rain "(("' + ")" * 11)
     assert deep.what == "Brackets may be nested 8 deep; here they are 11 deep."
     assert fault("(" * 1000).what
+
+
+def test_a_long_query_is_shown_around_the_place_alone() -> None:
+    query = "sanctions OR " * 70 + "ra* OR " + "rain OR " * 9 + "rain"
+    said = str(QueryError("What.", query=query, start=910, end=913))
+    assert said.startswith("What. (…")
+    assert "⟪ra*⟫" in said
+    assert len(said) < 120
+    assert str(QueryError("What.", query="rain", start=0, end=4)) == "What. (⟪rain⟫)"
+    whole = str(QueryError("What.", query="x" * 3000, start=0, end=3000))
+    assert whole.endswith("…⟫)")
+    assert len(whole) < 200
 
 
 def test_a_source_alone_is_allowed() -> None:

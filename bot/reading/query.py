@@ -29,7 +29,9 @@ from bot.reading.query_tree import (
     Query,
     Scoped,
     Term,
+    each_near,
     leaves_in,
+    may_be_near,
     must_occur,
 )
 from bot.reading.query_words import Kind, Token, tokens_in
@@ -179,7 +181,10 @@ class _Parser:
                     self.now.end,
                     instead=self.query[: operator.start] + self.query[self.now.end :].lstrip(),
                 )
-            raise self.fault(f"{_name(operator)} needs something after it.", operator.start, operator.end)
+            instead = self.without(operator)
+            raise self.fault(
+                f"{_name(operator)} needs something after it.", operator.start, operator.end, instead=instead
+            )
         return Not(self.read_near(), (operator.start, self.now.start))
 
     def read_near(self) -> Node:
@@ -189,15 +194,17 @@ class _Parser:
         while self.at("near"):
             operator = self.step()
             if self.at("NOT", "-"):
-                self.refuse_near(self.now.start, self.now.end)
+                self.refuse_near(self.now.start, self.now.end, self.without(operator))
             if not self.at(*_ATOM_STARTS):
                 self.refuse_lonely(operator)
             right_start = self.now.start
             right = self.read_atom()
             for side, side_start, side_end in ((node, start, end), (right, right_start, self.now.start)):
-                if not _may_be_near(side):
+                if not may_be_near(side):
                     stop = side_start + len(self.query[side_start:side_end].rstrip())
-                    self.refuse_near(side_start, stop)
+                    self.refuse_near(
+                        side_start, stop, each_near(node, right, int(operator.text)) or self.without(operator)
+                    )
             end = self.now.start
             node = Near(node, right, int(operator.text), (start, end))
         return node
@@ -226,7 +233,8 @@ class _Parser:
             instead = self.query[: opened.start].rstrip("( ")
             raise self.fault("This bracket has no partner.", opened.start, opened.end, instead=instead)
         if self.at(")"):
-            raise self.fault("There is nothing between these brackets.", opened.start, self.now.end)
+            instead = f"{self.query[: opened.start]}{self.query[self.now.end :]}".strip()
+            raise self.fault("There is nothing between these brackets.", opened.start, self.now.end, instead=instead)
         node = self.read_or()
         if not self.at(")"):
             raise self.fault(
@@ -305,8 +313,8 @@ class _Parser:
             f"{_name(operator)} needs something on both sides.", operator.start, operator.end, instead=instead
         )
 
-    def refuse_near(self, start: int, end: int) -> NoReturn:
-        raise self.fault("NEAR joins words, phrases and actors, not AND, NOT or filters.", start, end)
+    def refuse_near(self, start: int, end: int, instead: str) -> NoReturn:
+        raise self.fault("NEAR joins words, phrases and actors, not AND, NOT or filters.", start, end, instead=instead)
 
     def refuse_open(self, root: Node) -> NoReturn:
         """Refuse a query, or a side of its OR, that names nothing that must occur."""
@@ -368,18 +376,6 @@ def _joined(kind: type[And | Or], nodes: list[Node]) -> Node:
     for node in nodes:
         flat += node.nodes if isinstance(node, kind) else (node,)
     return flat[0] if len(flat) == 1 else kind(tuple(flat))
-
-
-def _may_be_near(node: Node) -> bool:
-    match node:
-        case Term() | ActorTerm() | Near():
-            return True
-        case Or():
-            return all(map(_may_be_near, node.nodes))
-        case Scoped():
-            return _may_be_near(node.node)
-        case _:
-            return False
 
 
 def _place(node: Node) -> tuple[int, int]:

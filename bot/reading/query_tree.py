@@ -211,3 +211,24 @@ def holds_without_hits(node: Node) -> bool:
             return all(map(holds_without_hits, node.nodes))
         case Or():
             return any(map(holds_without_hits, node.nodes))
+
+
+def each_near(left: Node, right: Node, distance: int) -> str:
+    """Return a NEAR with an AND on one side taken apart, each word near the other side; "" where that is not what it is."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, And) and all(map(may_be_near, (*one.nodes, other))):
+            return str(And(tuple(Near(each, other, distance) for each in one.nodes)))
+    return ""
+
+
+def may_be_near(node: Node) -> bool:
+    """Return whether NEAR can join a tree: words, phrases and actors, and any of several."""
+    match node:
+        case Term() | ActorTerm() | Near():
+            return True
+        case Or():
+            return all(map(may_be_near, node.nodes))
+        case Scoped():
+            return may_be_near(node.node)
+        case _:
+            return False

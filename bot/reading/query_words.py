@@ -97,8 +97,11 @@ class _Cutter:
     def refuse_tail(self, end: int) -> None:
         """Refuse what other programs allow right behind a word or phrase."""
         if other := _OTHER_OPERATOR.match(self.text, end):
-            meant = {"|": " OR ", "&": " AND "}.get(other[0][0], "")
+            meant = {"|": " OR ", "&": " "}.get(other[0][0], "")
             instead = self.with_part(*other.span(), meant)
+            if other[0][0] == "~" and self.text[end - 1] == '"':
+                start = self.text.rfind('"', 0, end - 1)
+                instead = self.with_part(start, other.end(), _near_each_other(self.text[start + 1 : end - 1], other[0]))
             raise self.fault(_WRITE, *other.span(), instead=instead)
         if self.text[end : end + 1] == "*":
             raise self.fault(
@@ -131,9 +134,14 @@ class _Cutter:
         elif WORD.match(self.text, at + 1):
             token = self.word(at + 1)
         else:
-            raise self.fault('= must touch the word or phrase it makes exact: `="a b"`.', at, at + 1)
+            rest = self.text[at + 1 :].lstrip()
+            instead = self.text[:at] + f"={rest}" * (rest != "")
+            raise self.fault('= must touch the word or phrase it makes exact: `="a b"`.', at, at + 1, instead=instead)
         if token.kind not in ("word", "phrase"):
-            raise self.fault("= takes a word or a phrase.", at, token.end, why="It means: no other forms.")
+            instead = self.with_part(at, at + 1, "")
+            raise self.fault(
+                "= takes a word or a phrase.", at, token.end, why="It means: no other forms.", instead=instead
+            )
         return Token("exact", token.text, at, token.end)
 
     def word(self, at: int) -> Token:
@@ -206,11 +214,22 @@ class _Cutter:
         if self.text[at] == "*":
             return self.fault(_STAR, at, at + 1, instead=self.with_part(at, at + 1, ""))
         if other := _OTHER_OPERATOR.match(self.text, at):
-            name = {"|": "OR", "&": "AND"}.get(other[0][0], "")
-            return self.fault(_WRITE, *other.span(), instead=self.with_part(*other.span(), name) if name else "")
+            name = {"|": "OR", "&": ""}.get(other[0][0], "")
+            return self.fault(_WRITE, *other.span(), instead=" ".join(self.with_part(*other.span(), name).split()))
         if self.text[at] == "/" and (slashed := _SLASHED.match(self.text, at)):
-            return self.fault(_WRITE, *slashed.span())
+            inner = slashed[0].strip("/")
+            instead = self.with_part(*slashed.span(), inner) if WORD.fullmatch(inner) else ""
+            return self.fault(_WRITE, *slashed.span(), instead=instead)
         char = self.text[at]
+        if char == "!":
+            rest = self.text[at + 1 :].lstrip("!= ")
+            return self.fault(
+                "`!` means nothing in a query.",
+                at,
+                at + 1,
+                why="For what must not occur write a minus: `-a`.",
+                instead=f"{self.text[:at]}-{rest}" if rest else self.text[:at].strip(),
+            )
         return self.fault(
             f"`{char}` means nothing in a query.",
             at,
@@ -218,3 +237,9 @@ class _Cutter:
             why="To search it, put it in quotes with its word.",
             instead=" ".join(self.with_part(at, at + 1, " ").split()),
         )
+
+
+def _near_each_other(phrase: str, slop: str) -> str:
+    """Return what `"a b"~5` of other programs means here."""
+    distance = min(max(int(slop[1:] or 1), 1), MAX_DISTANCE)
+    return f" NEAR/{distance} ".join(phrase.split())
