@@ -277,3 +277,14 @@ async def test_long_rules_are_gone_through_and_few_of_them_are_kept(monkeypatch:
         assert not await rules.allow(url)
         assert await rules.allow(url.with_path("/open"))
     assert len(cache._kept) == 4
+
+
+# --- found by fuzzing -------------------------------------------------------------------------------------------------
+
+
+def test_a_namespace_with_a_blank_in_it_costs_no_item() -> None:
+    entry = "<item><guid>1</guid><title>Harbour</title></item>"
+    feed = parse_feed(
+        f"<rss xmlns='http://a b c' version='2.0'><channel><title>t</title>{entry}</channel></rss>".encode()
+    )
+    assert [item.title for item in feed.items] == ["Harbour"]

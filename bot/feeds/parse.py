@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from bot.feeds.plaintext import line_in, text_in, title_from, visible
 from bot.model import FeedHints, FeedItem, ParsedFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
 LIMIT_ITEMS = 1_000
@@ -112,7 +113,35 @@ def _read_stubbornly(text: str) -> Any:  # noqa: ANN401 - feedparser has no type
 
 def _read_xml(text: str) -> Any:  # noqa: ANN401 - feedparser has no types
     document = '<?xml version="1.0" encoding="utf-8"?>\n' + _NOT_XML.sub("", _DECLARATION.sub("", text, count=1))
+    for parser in (
+        nullcontext,
+        _loosely,
+    ):  # what the strict one falls over (a blank in a namespace), the loose one may read
+        try:
+            with parser():
+                return _parsed(document)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001, S112 - which way it is broken is the parser's own affair
+            continue
+    raise ParseError(
+        "This is too broken to be read as a feed. Its publisher must mend it; it is tried again later.",
+        reason="not_a_feed",
+    )
+
+
+def _parsed(document: str) -> Any:  # noqa: ANN401 - feedparser has no types
     return feedparser.parse(io.BytesIO(document.encode()), sanitize_html=False, resolve_relative_uris=False)
+
+
+@contextmanager
+def _loosely() -> Iterator[None]:
+    """Let feedparser do without its strict parser inside the block; it has no other switch. One job at a time runs in this process."""
+    strict, api._XML_AVAILABLE = api._XML_AVAILABLE, False  # noqa: SLF001 - see above
+    try:
+        yield
+    finally:
+        api._XML_AVAILABLE = strict  # noqa: SLF001 - see above
 
 
 def _refuse_page(text: str, base_url: str) -> None:
