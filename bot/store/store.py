@@ -21,6 +21,7 @@ from bot.store.lock import take_lock
 from bot.store.owed import OwedRows
 from bot.store.reader import Reader
 from bot.store.schema import MIGRATIONS, check_version, existing_place, open_gate, place_for
+from bot.store.unchanged import UnchangedPolls
 from bot.store.upkeep import Upkeep
 from bot.store.writer import Writer
 from bot.vitals import Vitals
@@ -71,12 +72,13 @@ class Store(OwedRows):
         self.vitals = vitals
         self._reader, self._archive_reader = readers
         self._writer = writer
+        self._unchanged = UnchangedPolls(writer) if writer else None
         self._voice = voice
         self._opened = opened
         self._closing: asyncio.Task[None] | None = None
-        self.chat = ChatRows(self._write, self._read)
+        self.chat = ChatRows(self._write, self._read_settled)
         self.archive = archive.Archive(self._ask)
-        self.upkeep = Upkeep(path, self._write, self._read)
+        self.upkeep = Upkeep(path, self._write, self._read_settled)
 
     @classmethod
     async def open(cls, path: Path | str, *, now: datetime, voice: str = "terminal") -> Store:
@@ -116,18 +118,34 @@ class Store(OwedRows):
     async def close(self) -> None:
         """Write what still waits, fold the log into the file, close, give the lock back. Once is enough, twice does no harm."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._opened.aclose(), name="store close")
+            self._closing = asyncio.create_task(self._close(), name="store close")
         await finish(self._closing)
+
+    async def _close(self) -> None:
+        if self._unchanged is not None:
+            with contextlib.suppress(StoreError):
+                await self._unchanged.settle()
+            self._unchanged.drop()
+        await self._opened.aclose()
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._writer is None:
             raise StoreError(f"{self.path} was opened for reading only: nothing can be changed through it")
+        if self._unchanged is not None:
+            self._unchanged.write()
         return await self._writer.write(work)
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         if self._closing is not None:
             raise StoreError("the store is closed")
         return await self._reader.read(question)
+
+    async def _read_settled(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask what depends on the latest of every feed."""
+        if self._unchanged is not None and self._closing is None:
+            with contextlib.suppress(StoreError):  # what cannot be written now was nothing new
+                await self._unchanged.settle()
+        return await self._read(question)
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         if self._closing is not None:
@@ -159,7 +177,7 @@ class Store(OwedRows):
 
     async def feeds(self) -> tuple[Feed, ...]:
         """Return every feed, resting ones (state "paused") too."""
-        return await self._read(declared.feeds_in)
+        return await self._read_settled(declared.feeds_in)
 
     async def watches(self) -> tuple[Watch, ...]:
         """Return the watches that are on."""
@@ -177,19 +195,35 @@ class Store(OwedRows):
 
     async def due_feeds(self, now: datetime, *, limit: int = 100, without: Collection[int] = ()) -> tuple[Feed, ...]:
         """Return the feeds to be polled now, the longest overdue first; none whose host rests, none of those in `without`."""
-        return await self._read(lambda sql: polls.due_feeds(sql, now, limit, without))
+        if self._unchanged is None:
+            return await self._read(lambda sql: polls.due_feeds(sql, now, limit, without))
+        again_at = self._unchanged.next_at(without)
+        if again_at is not None and again_at <= now:
+            await self._unchanged.settle()
+        hidden = {*without, *self._unchanged.feeds}
+        return await self._read(lambda sql: polls.due_feeds(sql, now, limit, hidden))
 
     async def next_poll_at(self, *, without: Collection[int] = ()) -> datetime | None:
         """Return when the next feed is due (1970: now), rests of hosts counted in, but those in `without`; None without feeds."""
-        return await self._read(lambda sql: polls.next_poll_at(sql, without))
+        if self._unchanged is None:
+            return await self._read(lambda sql: polls.next_poll_at(sql, without))
+        again_at, hidden = self._unchanged.next_at(without), {*without, *self._unchanged.feeds}
+        at = await self._read(lambda sql: polls.next_poll_at(sql, hidden))
+        return min((one for one in (at, again_at) if one is not None), default=None)
 
     async def known(self, feed_id: int, keys: Sequence[ItemKeys], *, now: datetime) -> Known:
         """Return what this feed is known to have held of these entries."""
         return await self._read(lambda sql: polls.known(sql, feed_id, keys, now))
 
     async def commit_poll(self, poll: Poll) -> tuple[int, ...]:
-        """Store one poll whole, and return the ids of new items. The same poll once more adds nothing."""
-        new = await self._write(lambda sql: polls.commit_poll(sql, poll))
+        """Store one poll whole, and return the ids of new items. The same poll once more adds nothing.
+
+        One that brought nothing is the only thing that may be written a little later: see `unchanged`.
+        """
+        if self._unchanged is not None and self._closing is None and self._unchanged.take(poll):
+            new: tuple[int, ...] = ()
+        else:
+            new = await self._write(lambda sql: polls.commit_poll(sql, poll))
         self.vitals.polled(poll, len(new))
         return new
 
@@ -210,7 +244,7 @@ class Store(OwedRows):
 
     async def latest_poll_at(self) -> datetime | None:
         """Return when a feed was last asked; where that lies ahead, the clock was set back while nothing ran."""
-        return await self._read(latest_poll_at)
+        return await self._read_settled(latest_poll_at)
 
     # --- readings -----------------------------------------------------------------------------------------------------
 
@@ -259,11 +293,11 @@ class Store(OwedRows):
 
     async def backlog(self) -> backlog.Backlog:
         """Return how the store stands as a whole, for its operator; quick however large it is."""
-        return await self._read(backlog.backlog)
+        return await self._read_settled(backlog.backlog)
 
     async def counts(self) -> archive.Counts:
         """Return how the store stands."""
-        return await self._read(archive.counts)
+        return await self._read_settled(archive.counts)
 
 
 async def _open_readers(path: Path, opened: AsyncExitStack) -> tuple[Reader, Reader]:

@@ -66,11 +66,18 @@ class Writer:
         Raises: StoreError where the disk, another program or a closed store is in the way; any other error of the work itself.
             In either case nothing of this work is stored.
         """
+        return await self.submit(work)
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Hand a work over at once and return what `write` waits for; what is handed over right after it mostly shares its commit.
+
+        Raises: StoreError where the store is closed.
+        """
         if self._closed or self._task.done():
             raise StoreError(_CLOSED)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(work, future))
-        return await future
+        return future
 
     async def close(self) -> None:
         """Do what is still waiting, then stop. The connection stays open."""
