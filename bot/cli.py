@@ -106,6 +106,7 @@ COMMANDS = {
     "match": ("bot.readouts.match", "show_matches"),
     "backup": ("bot.readouts.backup", "back_up_store"),
     "restore": ("bot.readouts.backup", "restore_store"),
+    "erase": ("bot.readouts.backup", "erase_from_store"),
 }
 
 
@@ -161,6 +162,11 @@ def _add_readouts(commands: Commands) -> None:
 def _add_store(commands: Commands) -> None:
     backup = commands.add_parser("backup", help="copy the store into one file, also while the bot runs")
     restore = commands.add_parser("restore", help="put a backup in the store's place; the bot must not run")
+    erase = commands.add_parser("erase", help="erase a person or a server from the store; the bot must not run")
+    whom = erase.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--person", action="append", metavar="NAME", help="more than one spelling may be given")
+    whom.add_argument("--server", type=int, metavar="ID", help="a Discord server")
+    _add_config(erase)
     for command in (backup, restore):
         command.add_argument("file", metavar="FILE")
         _add_config(command)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.config import config_path, load_config
+from bot.errors import UserError
 from bot.plurals import counted
 from bot.store.backup import back_up, restore
+from bot.store.erasure import copies_beside, erase_guild, erase_person
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +43,30 @@ async def restore_store(args: argparse.Namespace, environ: Mapping[str, str]) ->
             f"{counted(done.doubtful, 'alert')} may have been sent since the backup: each is looked for before it is posted."
         )
     say("Start the bot: what its feeds hold then counts as known, and a line says how much that is.")
+    return 0
+
+
+async def erase_from_store(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Erase a person, or a server."""
+    config = load_config(config_path(args.config, environ))
+    if args.server is not None:
+        what, done = f"server {args.server}", await asyncio.to_thread(erase_guild, config.store_path, args.server)
+    else:
+        names = [name for name in args.person if any(map(str.isalnum, name))]
+        if not names:
+            raise UserError("Give a name with at least one letter: wirewatch erase --person 'Jane Doe'.")
+        what, done = names[0], await asyncio.to_thread(erase_person, config.store_path, names)
+    counts = ", ".join(f"{count} {noun}" for noun, count in done.items() if " address " not in noun)
+    say(f"{what}: {counts or 'nothing was there'}. The file was written anew; nothing of it is left in the store.")
+    if left := done.get("feeds whose address names them"):
+        say(
+            f"{counted(left, 'feed')} still has it in its address: remove such feeds with /feed remove, then erase again."
+        )
+    if copies := copies_beside(config.store_path):
+        say(
+            f"Older copies still hold it; delete them: {', '.join(one.name for one in copies)}. So do backups that you made."
+        )
+    say("What the configuration file declares comes back with the next start: take it out there, too.")
     return 0
 
 

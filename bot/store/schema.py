@@ -18,6 +18,7 @@ from bot.errors import StoreError
 from bot.store.connection import store_error_for
 from bot.store.files import copy_whole, discard, plain_connection, put_in_place
 from bot.store.index import TABLE as TABLE_OF_WORDS
+from bot.store.soundness import fault_at_start
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -243,11 +244,8 @@ def _create(path: Path, migrations: Sequence[Migration]) -> None:
 def _admit(path: Path, now: datetime, migrations: Sequence[Migration]) -> None:
     with closing(plain_connection(path, "rw")) as sql:
         version = check_version(sql, path, len(migrations))
-        faults = [str(row[0]) for row in sql.execute("PRAGMA quick_check(3)")]
-        if faults != ["ok"]:
-            raise StoreError(
-                f"{path} is damaged ({faults[0].splitlines()[0]}): restore the latest backup (wirewatch restore FILE)"
-            )
+        if fault := fault_at_start(sql, path):
+            raise StoreError(f"{path} is damaged ({fault}): restore the latest backup (wirewatch restore FILE)")
         if version < len(migrations):
             copy_whole(sql, path.with_name(f"{path.name}.schema-{version}-{now:%Y%m%dT%H%M%SZ}"))
             migrate(sql, migrations)

@@ -17,7 +17,7 @@ from bot.store.declared import wake_feeds
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 
@@ -186,6 +186,12 @@ def remove_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int) -> None:
             AND NOT EXISTS (SELECT 1 FROM seen WHERE feed_id = feeds.id)""",
         (feed_id,),
     )
+
+
+def settle_feeds(sql: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Make these chat feeds, where they still are, what their remaining servers ask for."""
+    for feed_id in ids:
+        _settle_feed(sql, feed_id)
 
 
 def _settle_feed(sql: sqlite3.Connection, feed_id: int) -> None:

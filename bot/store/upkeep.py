@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bot.store import outage, retention
-from bot.store.files import plain_connection
+from bot.store.soundness import fault_in_file, keep_verdict
 
 if TYPE_CHECKING:
-    import sqlite3
     from datetime import datetime
     from pathlib import Path
 
@@ -62,22 +60,10 @@ class Upkeep:
         await self._write(outage.outage_told)
 
     async def fault(self) -> str:
-        """Return what is wrong with the file, "" for nothing: every page is read, table by table, beside the work.
+        """Return what is wrong with the file, "" for nothing; every page is read, beside the work. The next start heeds a fault.
 
-        Raises: StoreError where it cannot be read.
+        Raises: StoreError where it cannot be read or written.
         """
-        return await asyncio.to_thread(_fault_in, self._path)
-
-
-def _fault_in(path: Path) -> str:
-    with closing(plain_connection(path, "rw")) as sql:
-        sql.execute("PRAGMA wal_autocheckpoint = 0")
-        sql.execute("PRAGMA query_only = ON")
-        sql.execute("PRAGMA cache_size = -4096")
-        return first_fault(sql)
-
-
-def first_fault(sql: sqlite3.Connection) -> str:
-    """Return the first thing that is wrong with a database, on one line; "" for nothing."""
-    faults = [str(row[0]) for row in sql.execute("PRAGMA quick_check(1)")]
-    return "" if faults == ["ok"] else faults[0].splitlines()[0]
+        fault = await asyncio.to_thread(fault_in_file, self._path)
+        await self._write(lambda sql: keep_verdict(sql, fault))
+        return fault
