@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from bot.model import Delivery, Watch, WordForm
 
 log = logging.getLogger(__name__)
+
+SWITCH_S = 0.001  # how long a busy thread may keep the interpreter from the event loop, at each of its system calls
 
 
 def utc_now() -> datetime:
@@ -171,6 +174,7 @@ async def open_engine(
     Raises:
         StoreError: the database cannot be used.
     """
+    sys.setswitchinterval(SWITCH_S)
     async with AsyncExitStack() as stack:
         store = await Store.open(config.store_path, now=clock(), voice=voice.name)
         stack.push_async_callback(store.close)
