@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot import __version__
-from bot.alerts import heard_in
 from bot.cards import bold_in, reasons_for
 from bot.desk_feeds import state_of
-from bot.desk_queries import read_query, silence_of, slips_in
+from bot.desk_queries import read_query, slips_in
+from bot.desk_why import explain
 from bot.errors import UserError
 from bot.feeds.identity import body_hash, canonical_link
 from bot.model import BriefSentence, Reason, Span, Watch
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bot.desk_ledger import Ledger
     from bot.desk_sight import Asker, Sight
+    from bot.desk_why import Why
     from bot.model import Article, Match, WordForm
     from bot.store import Standing, StoredArticle
 
@@ -61,20 +62,6 @@ class Latest:
     since: datetime
     is_cut: bool = False
     doubts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Why:
-    """Why an article fired watches or not. was_read False: it stood in its feed at the subscription and only that text is known.
-
-    fired: watch and its reasons. silent: watch and the reason, a sentence without a full stop.
-    """
-
-    article: Article
-    seen_at: datetime
-    was_read: bool
-    fired: tuple[tuple[str, tuple[Reason, ...]], ...]
-    silent: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +123,7 @@ class NewsDesk:
         return replace(latest, doubts=tuple(doubts))
 
     async def why(self, asker: Asker, link: str) -> Why:
-        """Return why the article at a link fired the asker's watches or did not.
+        """Return why the article at a link fired the asker's watches or did not, and what became of the alerts.
 
         Raises:
             UserError: nothing is known of that link here.
@@ -153,7 +140,8 @@ class NewsDesk:
             raise UserError(
                 "No feed that this server hears has brought that link. /feed list shows the feeds; /feed test reads one now."
             )
-        return await asyncio.to_thread(self._why, sight, known[0])
+        postings = await self.ledger.store.archive.postings_of([one.item_id for one in known])
+        return await asyncio.to_thread(explain, sight, self.ledger.pipeline.watching, known, postings)
 
     async def status(self, asker: Asker) -> Status:
         """Return how it stands with this server, as far as the asker may see it."""
@@ -231,32 +219,6 @@ class NewsDesk:
         items = list(dict.fromkeys(item_id for item_id, _, _ in hits))
         for start in range(0, len(items), SEARCHED_AT_ONCE):
             yield await store.archive.articles_of(items[start : start + SEARCHED_AT_ONCE])
-
-    def _why(self, sight: Sight, stored: StoredArticle) -> Why:
-        watching = self.ledger.pipeline.watching
-        heard = heard_in(watching.matcher.match(stored.article), watching.watches, stored.feed_id, watching.audiences)
-        known = {watch.id for watch in watching.watches}
-        reasons = {one.watch_id: one.reason for one in heard.why_not}
-        fired: list[tuple[str, tuple[Reason, ...]]] = []
-        silent: list[tuple[str, str]] = []
-        for watch in sight.watches:
-            if watch.id in heard.fired:
-                fired.append((watch.name, reasons_for([one for one in heard.matches if one.watch_id == watch.id])))
-            elif not watch.enabled:
-                silent.append((watch.name, "it is paused"))
-            elif watch.id not in known:
-                silent.append((watch.name, "it is not in force: its query cannot be read"))
-            elif watch.feeds and stored.feed_id not in watch.feeds:
-                silent.append((watch.name, "it is limited to other feeds"))
-            else:
-                silent.append((watch.name, reasons.get(watch.id) or silence_of(watch.query)))
-        return Why(
-            article=sight.article(stored),
-            seen_at=stored.seen_at,
-            was_read=stored.read_at is not None,
-            fired=tuple(fired),
-            silent=tuple(silent),
-        )
 
 
 def since_in(typed: str, now: datetime) -> datetime:

@@ -28,8 +28,10 @@ from cogs._escape import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.desk_news import FoundArticle, Why
+    from bot.desk_news import FoundArticle
+    from bot.desk_why import Verdict, Why
     from bot.model import Article, Reason
+    from bot.store import Posting
 
 Interaction = discord.Interaction[Any]
 
@@ -38,6 +40,7 @@ LINK_CHARS = 2_048
 PER_PAGE = 5
 SILENT_SHOWN = 15
 REASONS_SHOWN = 4
+POSTINGS_SHOWN = 3
 
 
 class News(DeskCog):
@@ -85,8 +88,9 @@ class News(DeskCog):
     async def why(self, interaction: Interaction, link: app_commands.Range[str, 1, LINK_CHARS]) -> None:
         """Explain an article."""
         await defer(interaction)
-        why = await self.desk.news.why(self.asker(interaction), link)
-        await reply_pages(interaction, "Why", [_why(why)])
+        asker = self.asker(interaction)
+        why = await self.desk.news.why(asker, link)
+        await reply_pages(interaction, "Why", [_why(why, asker.guild_id)])
 
 
 def _entry(one: FoundArticle, *, with_watches: bool) -> str:
@@ -100,21 +104,50 @@ def _entry(one: FoundArticle, *, with_watches: bool) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _why(why: Why) -> str:
+def _why(why: Why, guild_id: int) -> str:
     lines = [f"**{linked(why.article.title, why.article.url)}**", _origin(why.article, why.seen_at)]
     if not why.was_read:
         lines.append("It stood in its feed when that was subscribed, so it was not read and nobody was told of it.")
     elif why.article.note:
         lines.append(shown(why.article.note, 300))
-    for name, reasons in why.fired:
-        lines.append(f"\n✅ **{shown(name, 100)}** matches:")
-        lines += [f"• {line}" for line in why_lines(_nameless(reasons), shown)[:REASONS_SHOWN]]
-    if why.silent:
-        lines.append("\nNot:" if why.fired else "\nNone of the watches that you can see matches:")
-        lines += [f"• **{shown(name, 100)}**: {shown(reason, 300)}" for name, reason in why.silent[:SILENT_SHOWN]]
-    if not why.fired and not why.silent:
+    for one in why.verdicts:
+        if one.reasons:
+            lines.append(f"\n✅ **{shown(one.watch, 100)}** matches:")
+            lines += [f"• {line}" for line in why_lines(_nameless(one.reasons), shown)[:REASONS_SHOWN]]
+            lines += [f"→ {line}" for line in _told(one, guild_id)]
+    silent = [one for one in why.verdicts if not one.reasons]
+    if silent:
+        lines.append("\nNot:" if len(silent) < len(why.verdicts) else "\nNone of the watches that you can see matches:")
+        for one in silent[:SILENT_SHOWN]:
+            said = "; ".join(
+                [shown(one.silence, 300), *(f"yet {line}" for line in _told(one, guild_id) if one.postings)]
+            )
+            lines.append(f"• **{shown(one.watch, 100)}**: {said}")
+    if not why.verdicts:
         lines.append("There is no watch here that you can see.")
     return "\n".join(lines)
+
+
+def _told(one: Verdict, guild_id: int) -> list[str]:
+    """Return what became of the alerts of a watch, a line each; why there is none where it matches."""
+    if not one.postings:
+        return [f"nobody was told: {shown(one.silence, 300)}"]
+    return [_posting(posting, guild_id) for posting in one.postings[-POSTINGS_SHOWN:]]
+
+
+def _posting(posting: Posting, guild_id: int) -> str:
+    place = posting.thread_id or posting.channel_id
+    trouble = f": {shown(posting.trouble, 200)}" if posting.trouble else ""
+    match posting.state:
+        case "sent" if posting.message_id:
+            link = f"https://discord.com/channels/{guild_id}/{place}/{posting.message_id}"
+            return f"[posted]({link}) in <#{place}> {when(posting.at)}"
+        case "sent":
+            return f"posted in <#{place}> {when(posting.at)}"
+        case "failed":
+            return f"given up for <#{place}>{trouble}"
+        case _:
+            return f"owed to <#{place}> since {when(posting.at)}{trouble or ', on its way'}"
 
 
 def _nameless(reasons: Sequence[Reason]) -> list[Reason]:

@@ -6,13 +6,14 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import discord
 import pytest
 
 from bot.desk_news import since_in
 from bot.errors import StoreError, UserError
 from bot.workers import Workers
 from tests.chat_fakes import Chat, faults_sent, open_chat, said_in
-from tests.fakes import FILLER, Site, entry
+from tests.fakes import FILLER, Site, entry, rows_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -125,6 +126,61 @@ async def test_why_names_watch_words_spelling_and_why_not_the_others(chat: Chat)
     assert "It stood in its feed when that was subscribed" in await chat.ask("why", link=chat.site.url("/old"))
     assert "No feed that this server hears" in await chat.ask("why", link="https://news.example/unknown")
     assert "Give the article's link" in await chat.ask("why", link="the one from yesterday")
+
+
+async def test_why_says_what_became_of_the_alert(chat: Chat) -> None:
+    await chat.ask("watch add", name="Sanctions", query="sanctions")
+    await news(chat)
+    link = chat.site.url("/0")
+    assert f"→ owed to <#{chat.channel.id}> since" in await chat.ask("why", link=link)
+    ((channel_id, thread_id),) = rows_in(chat.store.path, "SELECT channel_id, thread_id FROM alerts")
+    (delivery,) = await chat.store.claim(chat.clock())
+    assert (delivery.channel_id, delivery.thread_id) == (channel_id, thread_id)
+    await chat.store.mark_sent(delivery, message_id=4711, now=chat.clock())
+    said = await chat.ask("why", link=link)
+    assert f"[posted](https://discord.com/channels/{chat.guild.id}/{channel_id}/4711) in <#{channel_id}>" in said
+    await chat.ask("watch edit", watch="Sanctions", query="football")
+    assert "none of its words stands there; yet [posted]" in await chat.ask("why", link=link)
+
+
+async def test_why_says_why_nobody_was_told_of_what_matches(chat: Chat) -> None:
+    await news(chat)
+    chat.clock.move(hours=1)
+    await chat.ask("watch add", name="Late", query="sanctions")
+    said = await chat.ask("why", link=chat.site.url("/0"))
+    assert "✅ **Late** matches:" in said
+    assert "nobody was told: the article was there before this watch" in said
+    await chat.ask("watch add", name="Older", query="old")
+    assert "nobody was told: the article has not been read" in await chat.ask("why", link=chat.site.url("/old"))
+
+
+async def test_why_names_no_message_in_a_channel_that_the_asker_cannot_see(chat: Chat) -> None:
+    hidden = discord.PermissionOverwrite(view_channel=False)
+    shown = discord.PermissionOverwrite(view_channel=True)
+    secret = chat.guild.create_text_channel("secret", overwrites={chat.guild.default_role: hidden, chat.mod: shown})
+    await chat.ask("watch add", name="W", query="sanctions", channel=secret)
+    await news(chat)
+    await chat.ask("watch edit", watch="W", channel=chat.channel)
+    assert f"<#{secret.id}>" in await chat.ask("why", link=chat.site.url("/0"))
+    said = await chat.ask("why", by=chat.ann, link=chat.site.url("/0"))
+    assert f"<#{secret.id}>" not in said
+    assert "nobody was told" in said
+
+
+async def test_why_judges_an_article_as_every_feed_brought_it(chat: Chat) -> None:
+    link = chat.site.url("/x")
+    for path, title in (("/a", "First"), ("/b", "Second")):
+        old = entry("Old", chat.site.url(f"{path}/0"), guid=f"{path}0")
+        await chat.ask("feed add", url=chat.site.feed(path, old, title=title))
+    await chat.ask("watch add", name="W", query="sanctions", feeds="First")
+    await chat.ask("watch add", name="V", query="sanctions", feeds="Second")
+    for path, title in (("/a", "First"), ("/b", "Second")):
+        chat.site.feed(path, entry("Sanctions report", link, guid="x"), title=title)
+    await chat.poll_again()
+    said = await chat.ask("why", link=link)
+    assert "✅ **W** matches:" in said
+    assert "✅ **V** matches:" in said
+    assert "limited to other feeds" not in said
 
 
 async def test_status_and_help_are_for_everyone(chat: Chat) -> None:

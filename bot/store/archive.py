@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bot.model import Article, Match, TextKind
 from bot.store.codec import ms_for, opt_time_in, time_in, unpack, value_in
 from bot.store.index import found
+from bot.store.told import Posting, postings_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -104,6 +105,10 @@ class Archive:
     async def standing(self, places: Collection[tuple[int, int]]) -> Standing:
         """Return how it stands with these places: channel and thread, 0 for none."""
         return await self._read(lambda sql: standing(sql, places))
+
+    async def postings_of(self, item_ids: Collection[int]) -> tuple[Posting, ...]:
+        """Return what all channels were told, or are owed, of the stories that these items tell, oldest first."""
+        return await self._read(lambda sql: postings_of(sql, item_ids))
 
 
 def counts(sql: sqlite3.Connection) -> Counts:
