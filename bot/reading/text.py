@@ -126,6 +126,7 @@ def _tables() -> tuple[object, bytes, dict[int, int]]:
 _number_map, _fold_table, _number_of = _tables()
 _RARE_KEPT = 20_000  # more than any one writing has; there are a million characters, and a text may hold them all
 _rare: dict[str, int] = {}
+_rare_last_met = [object()]  # another object after each run of rare characters, in whatever thread, so that none is overlooked
 
 
 def _rare_number(char: str) -> int:
@@ -143,6 +144,7 @@ def _rare_numbers(error: UnicodeError) -> tuple[bytes, int]:
     """Answer `charmap_encode` for a run of characters outside its map: one number each."""
     assert isinstance(error, UnicodeEncodeError)  # noqa: S101  # no other codec call names this handler
     run = error.object[error.start : error.end]
+    _rare_last_met[0] = object()
     return bytes(map(_rare_number, run)), error.end
 
 
@@ -154,12 +156,14 @@ class Folded:
     """A folded text: `data` has one byte per code point, and one boundary byte (a space) more on each side.
 
     Offsets into `data` count those pads. starts, ends: where offsets stop running in step with the original, each a list of
-    (offset without pad, offset in the original), ascending; empty where they run in step throughout.
+    (offset without pad, offset in the original), ascending; empty where they run in step throughout. is_common: all its characters are
+    of the common ones, so that no letter shares its byte with another.
     """
 
     data: bytes
     starts: tuple[tuple[int, int], ...] = ()
     ends: tuple[tuple[int, int], ...] = ()
+    is_common: bool = False
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the `[start, end)` of the original text, in code points, for one of `data`. It is never wider than what was folded."""
@@ -179,11 +183,13 @@ def fold(text: str) -> Folded:
     Hidden characters vanish, letters with combining marks become one, white-space runs become one space unless they hold two line
     feeds: those stay at least two spaces, so that words of two paragraphs are never neighbours.
     """
+    before = _rare_last_met[0]
     numbers = _numbers(text)
+    is_common = _rare_last_met[0] is before
     data = numbers.translate(_fold_table)
     if _DROPPED in data or _has_runs(numbers):
         return _fold_uneven(text, numbers)
-    return Folded(b" %b " % data)
+    return Folded(b" %b " % data, is_common=is_common)
 
 
 def _numbers(text: str) -> bytes:
@@ -236,7 +242,7 @@ def fold_spaced(text: str, folded: Folded) -> bytes:
 
     Of the same length, and mostly the very same: only where letters without a byte of their own are there anything is looked for.
     """
-    if text.isascii() or not any(byte in folded.data for byte in _OTHER_BYTES) or not is_unspaced(text):
+    if folded.is_common or not is_unspaced(text):
         return folded.data
     return fold(_unspaced.sub(_PARTING, text)).data
 
