@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHANNELS = 4
 NEW_EVERY_S = 0.6  # four channels, five messages in five seconds each: faster, and the backlog would grow for ever
 LONGEST_RUN_S = 2.5
-AIM_LIMIT_S = 8.0
+AIM_LIMIT_S = 20.0
 CATCH_UP_S = 60.0
 KEPT_IN_FEED = 1_000
 SENT = "SELECT count(*) FROM alerts WHERE state = 'sent'"

@@ -60,7 +60,7 @@ class Session:
 
 @dataclass
 class Gateway:
-    """All of /gateway."""
+    """All of /gateway. resume_url: what READY says of where to resume; "": here, None: nothing."""
 
     stand: StandIn
     heartbeat_interval_s: float = 41.25
@@ -70,6 +70,7 @@ class Gateway:
     sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)
     connections: int = 0
     heartbeats: int = 0
+    resume_url: str | None = ""
     refusals_left: int = 0
     refuse_how: Refused = "502"
 
@@ -203,15 +204,16 @@ class Gateway:
 
     def _greet(self, session: Session) -> None:
         world = self.stand.world
+        where = self.resume_url if self.resume_url != "" else self.stand.gateway_url + "/resume"
         session.push(
             "READY",
-            {
+            ({} if where is None else {"resume_gateway_url": where})
+            | {
                 "v": 10,
                 "user": user_json(world.bot) | {"verified": True, "mfa_enabled": True, "email": None},
                 "guilds": [{"id": str(guild), "unavailable": True} for guild in world.guilds],
                 "session_id": session.id,
                 "session_type": "normal",
-                "resume_gateway_url": self.stand.gateway_url + "/resume",
                 "application": {"id": str(world.application_id), "flags": 0},
                 "shard": [0, 1],
                 "private_channels": [],

@@ -169,6 +169,8 @@ class StandIn:
 
     def restore_guild(self, guild: Guild) -> None:
         """Bring the bot back into a guild as it was, or end the guild's outage."""
+        if guild.id not in self.world.guilds:
+            guild.members[self.world.bot.id].joined_at = self.clock.iso()
         self.world.guilds[guild.id] = guild
         self.gateway.dispatch("GUILD_CREATE", guild_json(guild, self.world.bot.id))
 
