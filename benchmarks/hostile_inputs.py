@@ -161,6 +161,12 @@ def _rare_letters() -> bytes:
     return rss(*(item(n, letters[n * 15_000 : (n + 1) * 15_000] + " sanctions") for n in range(14)))
 
 
+def _varied() -> bytes:
+    return rss(*(item(n, " ".join(f"Harbour {n * k % 9_973} of {k}." for k in range(420))) for n in range(1_000)))[
+        :BODY_BYTES
+    ]
+
+
 _WATCHED = "Sanctions arrested Alexander Lukashenko Sochi us. "
 _NESTED = "&lt;div&gt;"
 RSS, HTML = "application/rss+xml", "text/html; charset=utf-8"
@@ -169,9 +175,7 @@ FEEDS: dict[str, Answer] = {
     "gzip bomb, 300 MiB": Answer(body=_gzip_bomb, headers={"Content-Encoding": "gzip"}),
     "br bomb, 300 MiB": Answer(body=_brotli_bomb, headers={"Content-Encoding": "br"}),
     "zstd bomb, 300 MiB": Answer(body=_zstd_bomb, headers={"Content-Encoding": "zstd"}),
-    "gzip, 10 MiB of items": Answer(
-        body=lambda: gzip.compress(filled("x", items=1_000)), headers={"Content-Encoding": "gzip"}
-    ),
+    "gzip, 10 MiB of items": Answer(body=lambda: gzip.compress(_varied()), headers={"Content-Encoding": "gzip"}),
     "endless chunks": Answer(drip=_endless_chunks),
     "endless chunks of one byte": Answer(drip=_tiny_chunks),
     "body in drips": Answer(drip=_drip_body),

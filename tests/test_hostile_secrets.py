@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from bot.errors import ConfigError, UserError
 from bot.model import DeclaredFeed
 from bot.web.fetch import FeedRequest, Fetched
 from bot.web.own_headers import LIMIT_BYTES, headers_in
+from tests.cli_fakes import environment
 from tests.fakes import KeepingOutlet, Reply, Site, entry, rss
 from tests.hostile_net import PUBLIC_ADDRESS, Net, hostile_net
 from tests.web_fakes import answer, moved
@@ -220,3 +223,13 @@ async def test_neither_chat_nor_a_feed_that_moved_is_given_the_file_s_secrets(tm
             await engine.desk().feeds.add(manager, site.url("/members"))
         await engine.desk().feeds.test(manager, f"{site.url('/members')}?")
     assert not any(KEY[0] in headers for headers in site.sent_headers)
+
+
+def test_what_the_program_writes_is_for_its_own_user_alone(tmp_path: Path) -> None:
+    code = "import sys, bot.__main__ as program; sys.argv[1:] = ['--help']\n"
+    code += "try: program.main()\nexcept SystemExit: pass\nopen('written', 'w').close()"
+    done = subprocess.run(  # noqa: S603  # ourselves
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, check=True
+    )
+    assert done.stderr == b""
+    assert (tmp_path / "written").stat().st_mode & 0o777 == 0o600
