@@ -2,7 +2,8 @@
 
 `python -m benchmarks.hostile [--only WORD] [--repeat N]`. Every case runs in a process of its own, beside a calm feed that alerts, and
 is served by another. A stall is the part of a delay of the loop in which its thread was not waiting for a CPU and this process used one,
-so that other programs on the machine are not counted; of several runs the least of the longest stalls is shown, for a stall of our own is there each time.
+so that other programs on the machine are not counted; of several runs the least of the longest stalls is shown, for a stall of our own is
+there each time.
 """
 
 from __future__ import annotations
