@@ -12,13 +12,14 @@ from bot.config import config_path, load_config
 from bot.errors import UserError
 from bot.plurals import counted
 from bot.store.backup import back_up, restore
-from bot.store.erasure import copies_beside, erase_guild, erase_person
+from bot.store.erasure import STILL_NAMED, copies_beside, erase_guild, erase_person
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
 MB = 1_000_000
+NOUNS = {"item_bodies": "texts of feeds", "articles": "texts of articles"}
 
 
 async def back_up_store(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -50,15 +51,15 @@ async def erase_from_store(args: argparse.Namespace, environ: Mapping[str, str])
     """Erase a person, or a server."""
     config = load_config(config_path(args.config, environ))
     if args.server is not None:
-        what, done = f"server {args.server}", await asyncio.to_thread(erase_guild, config.store_path, args.server)
+        whom, done = f"server {args.server}", await asyncio.to_thread(erase_guild, config.store_path, args.server)
     else:
         names = [name for name in args.person if any(map(str.isalnum, name))]
         if not names:
             raise UserError("Give a name with at least one letter: wirewatch erase --person 'Jane Doe'.")
-        what, done = names[0], await asyncio.to_thread(erase_person, config.store_path, names)
-    counts = ", ".join(f"{count} {noun}" for noun, count in done.items() if " address " not in noun)
-    say(f"{what}: {counts or 'nothing was there'}. The file was written anew; nothing of it is left in the store.")
-    if left := done.get("feeds whose address names them"):
+        whom, done = names[0], await asyncio.to_thread(erase_person, config.store_path, names)
+    counts = ", ".join(f"{NOUNS.get(what, what)}: {count}" for what, count in done.items() if what != STILL_NAMED)
+    say(f"{whom}: {counts or 'nothing was there'}. The file was written anew; nothing of it is left in the store.")
+    if left := done.get(STILL_NAMED):
         say(
             f"{counted(left, 'feed')} still has it in its address: remove such feeds with /feed remove, then erase again."
         )

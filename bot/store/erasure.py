@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+STILL_NAMED = "feeds whose address names them"
 # table, its key, columns of plain text, of JSON, of packed text
 _TEXTS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...] = (
     ("articles", "item_id", ("title", "url", "source", "author", "note"), (), ("text",)),
@@ -118,9 +119,7 @@ def _without_person(sql: sqlite3.Connection, names: Sequence[str]) -> Counter[st
         done[table] = sum(_black_out_row(sql, table, key, black, about) for key in keys)
     for item_id in about:
         add_words(sql, item_id)
-    done["feeds whose address names them"] = sum(
-        black.names_in(str(row[0])) for row in sql.execute("SELECT url FROM feeds")
-    )
+    done[STILL_NAMED] = sum(black.names_in(str(row[0])) for row in sql.execute("SELECT url FROM feeds"))
     return done
 
 
