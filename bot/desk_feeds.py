@@ -31,6 +31,7 @@ PRIVATE_FLOOR_S = 1.0
 LONGEST_S = 7 * 86400.0
 SHOWN_ITEMS = 3
 URL_CHARS = 2_000
+DEFAULT = "default"
 RELEASE_GAP_S = 60.0
 STATES = {
     "new": "not read yet",
@@ -129,7 +130,7 @@ class FeedDesk:
         await self.ledger.store.chat.edit_feed(
             asker.guild_id,
             feed.feed.id,
-            name=clean_name(new_name, "feed") if new_name else None,
+            name=_name(new_name) if new_name else None,
             interval_s=interval_s,
         )
         return await self._after(asker, feed)
@@ -278,11 +279,19 @@ class FeedDesk:
         return next((one for one in feeds if one.feed.id == before.feed.id), before)
 
     def _interval_s(self, feed: Feed, typed: str) -> float:
+        if typed.strip().casefold() == DEFAULT:
+            return 0.0
         seconds = duration_s(typed)
         floor_s = PRIVATE_FLOOR_S if self.ledger.pipeline.web.may_be_private(feed.url) else PUBLIC_FLOOR_S
         if seconds is None or not floor_s <= seconds <= LONGEST_S:
-            raise UserError(f"An interval is a duration from {shown_duration(floor_s)} to 7d, such as 10m or 2h.")
+            raise UserError(
+                f"An interval is a duration from {shown_duration(floor_s)} to 7d, such as 10m or 2h; or default."
+            )
         return seconds
+
+
+def _name(typed: str) -> str:
+    return "" if typed.strip().casefold() == DEFAULT else clean_name(typed, "feed")
 
 
 def state_of(one: SeenFeed) -> str:

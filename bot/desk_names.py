@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +20,9 @@ T = TypeVar("T")
 NAME_CHARS = 100
 OFFERS = 25
 CLOSEST = 3
+_STEM_CHARS = 40
+_MARK_CHARS = 50
+_JOINERS = "\u200c\u200d"  # needed by Persian words and by emoji
 
 
 def host_in(url: str) -> str:
@@ -26,9 +31,40 @@ def host_in(url: str) -> str:
 
 
 def short_name(text: str) -> str:
-    """Return a name on one line, short enough to be offered."""
-    line = " ".join(text.split())
+    """Return a name on one line, short enough to be offered, without what nobody can see; "" where nothing is left."""
+    line = one_line("".join(" " if char.isspace() else char for char in text if char.isspace() or _is_seen(char)))
+    if not any(char not in _JOINERS for char in line):
+        return ""
     return line if len(line) <= NAME_CHARS else line[: NAME_CHARS - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """Return a text with each run of blanks as one: how names are compared."""
+    return " ".join(text.split())
+
+
+def told_apart(named: Iterable[tuple[str, str, T]]) -> dict[str, T]:
+    """Return things by names that are unlike each other, whatever their case: name, mark and thing in, in the order in which they came.
+
+    A name that several bear is followed by the mark of its bearer, and by a number where that is not enough; "" is no mark.
+    """
+    given = [(short_name(name), mark, one) for name, mark, one in named]
+    bearers = Counter(name.casefold() for name, _, _ in given)
+    found: dict[str, T] = {}
+    taken = {name.casefold() for name, mark, _ in given if bearers[name.casefold()] == 1 or not mark}
+    for name, mark, one in given:
+        unique = name
+        if mark and bearers[name.casefold()] > 1:
+            stem = f"{name[:_STEM_CHARS]} · {mark[:_MARK_CHARS]}"
+            candidates = (stem, *(f"{stem} {number}" for number in range(2, len(given) + 2)))
+            unique = next(each for each in candidates if each.casefold() not in taken)
+            taken.add(unique.casefold())
+        found[unique] = one
+    return found
+
+
+def _is_seen(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"}
 
 
 def named(name: str, known: Mapping[str, T], noun: str) -> T:
@@ -37,7 +73,7 @@ def named(name: str, known: Mapping[str, T], noun: str) -> T:
     Raises:
         UserError: nothing does; names the closest.
     """
-    wanted = " ".join(name.split())
+    wanted = one_line(name)
     if wanted in known:
         return known[wanted]
     by_low = {one.casefold(): one for one in known}
@@ -74,7 +110,7 @@ def clean_name(name: str, noun: str) -> str:
     Raises:
         UserError: it is empty or too long.
     """
-    line = " ".join(name.split())
+    line = one_line(name)
     if not any(map(str.isalnum, line)):
         raise UserError(f"A {noun} needs a name with at least one letter or digit.")
     if len(line) > NAME_CHARS:

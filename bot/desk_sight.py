@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bot.desk_names import host_in, named, short_name
+from bot.desk_names import host_in, named, short_name, told_apart
 from bot.errors import UserError
 from bot.feeds.links import without_credentials
 
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 class Asker:
     """Who asks, and where. sees: whether they can see a channel of this server. holds: whether a channel is known to be this server's.
 
-    moderates: whether they can see a channel's private threads without being in them.
+    moderates: whether they can see a channel's private threads without being in them. role: the name of the role that makes managers
+    beside the permission, "" where there is none.
     """
 
     guild_id: int
@@ -31,6 +31,7 @@ class Asker:
     sees: Callable[[int], bool]
     holds: Callable[[int], bool]
     moderates: Callable[[int], bool] = lambda _: False
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +72,24 @@ class Sight:
                 enabled=one.enabled,
                 created_by=one.created_by,
             )
-        names = Counter(each.name.casefold() for each in seen.values())
-        return tuple(
-            sorted(
-                (one if names[one.name.casefold()] == 1 else _told_apart(one) for one in seen.values()),
-                key=lambda one: one.name.casefold(),
-            )
-        )
+        apart = told_apart((one.name, host_in(one.feed.url), one) for _, one in sorted(seen.items()))
+        feeds = [replace(one, name=name) for name, one in apart.items()]
+        return tuple(sorted(feeds, key=lambda one: one.name.casefold()))
 
     @cached_property
     def watches(self) -> tuple[Watch, ...]:
         """The watches of this server whose channel the asker can see, by name."""
         return tuple(filter(self._sees, self.all_watches))
+
+    @cached_property
+    def watches_by_name(self) -> Mapping[str, Watch]:
+        """The watches that the asker can see, by names that are offered and found again: a declared one gives way to one from chat."""
+        return told_apart((one.name, "declared" if one.origin == "config" else "", one) for one in self.watches)
+
+    @cached_property
+    def actors_by_name(self) -> Mapping[str, Actor]:
+        """The actors, likewise."""
+        return told_apart((one.name, "declared" if one.origin == "config" else "", one) for one in self.actors)
 
     @cached_property
     def all_watches(self) -> tuple[Watch, ...]:
@@ -142,7 +149,7 @@ class Sight:
         Raises:
             UserError: there is none that the asker can see.
         """
-        return named(name, {one.name: one for one in self.watches}, "watch")
+        return named(name, self.watches_by_name, "watch")
 
     def actor(self, name: str) -> Actor:
         """Return the actor of that name.
@@ -150,7 +157,7 @@ class Sight:
         Raises:
             UserError: there is none here.
         """
-        return named(name, {one.name: one for one in self.actors}, "actor")
+        return named(name, self.actors_by_name, "actor")
 
     def feed(self, name: str) -> SeenFeed:
         """Return the feed of that name or address.
@@ -196,15 +203,7 @@ class Sight:
 
     @staticmethod
     def _name(feed: Feed, given: str) -> str:
-        return short_name(given or feed.name or host_in(feed.url) or "feed")
-
-
-def _told_apart(one: SeenFeed) -> SeenFeed:
-    rest = without_credentials(one.feed.url).partition("://")[2].partition("?")[0]
-    name = f"{one.name[:40]} · {rest[-50:]}" if not one.is_declared else f"{one.name[:40]} · declared {one.feed.id}"
-    return SeenFeed(
-        feed=one.feed, name=name, is_declared=one.is_declared, enabled=one.enabled, created_by=one.created_by
-    )
+        return short_name(given) or short_name(feed.name) or host_in(feed.url) or "feed"
 
 
 def need_manager(asker: Asker) -> None:
@@ -214,4 +213,5 @@ def need_manager(asker: Asker) -> None:
         UserError: the asker is no manager.
     """
     if not asker.is_manager:
-        raise UserError("This is for people with the Manage Server permission: ask one of them.")
+        role = f" or the role {asker.role}" if asker.role else ""
+        raise UserError(f"This is for people with the Manage Server permission{role}: ask one of them.")

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.desk_ledger import in_turn
-from bot.desk_names import clean_name
+from bot.desk_names import clean_name, one_line
 from bot.desk_queries import doubts_about, meaning_of, read_query
 from bot.desk_sight import need_manager
 from bot.errors import UserError
@@ -113,12 +113,13 @@ class WatchDesk:
         sight, watch = await self._own(asker, name)
         if draft == WatchDraft():
             raise UserError("Say what to change: name, query, channel, mention, mention_off or feeds.")
-        if draft.name and draft.name.casefold() != watch.name.casefold():
-            _refuse_declared_name(sight, draft.name)
+        new_name = clean_name(draft.name, "watch") if draft.name else watch.name
+        if new_name.casefold() != watch.name.casefold():
+            _refuse_declared_name(sight, new_name)
         channel_id, thread_id = draft.place or (watch.channel_id, watch.thread_id)
         changed = replace(
             watch,
-            name=clean_name(draft.name, "watch") if draft.name else watch.name,
+            name=new_name,
             query=draft.query.strip() or watch.query,
             channel_id=channel_id,
             thread_id=thread_id,
@@ -218,6 +219,8 @@ def feeds_named(sight: Sight, typed: str) -> tuple[int, ...]:
     if typed.strip().casefold() in whole:  # a name may hold a comma
         return (whole[typed.strip().casefold()].feed.id,)
     names = [part.strip() for part in typed.split(",") if part.strip()]
+    if typed and not names:
+        raise UserError("Say which feeds, by commas; all for every feed that this server hears.")
     return tuple(dict.fromkeys(sight.feed(name).feed.id for name in names))
 
 
@@ -227,5 +230,5 @@ def _feed_names(sight: Sight, watch: Watch) -> tuple[str, ...]:
 
 def _refuse_declared_name(sight: Sight, name: str) -> None:
     taken: Sequence[str] = [one.name for one in sight.all_watches if one.origin == "config"]
-    if name.casefold() in map(str.casefold, taken):
+    if name.casefold() in {one_line(one).casefold() for one in taken}:
         raise UserError(f'The configuration file declares a watch "{name}" already: take another name.')

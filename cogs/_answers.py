@@ -64,6 +64,7 @@ class DeskCog(commands.Cog):
             sees=lambda channel_id: channel_id == interaction.channel_id or can_see(guild, user, channel_id),
             holds=lambda channel_id: guild.get_channel_or_thread(channel_id) is not None,
             moderates=lambda channel_id: moderates(guild, user, channel_id),
+            role=role.name if (role := guild.get_role(self.manager_role)) else "",
         )
 
 
@@ -178,22 +179,26 @@ async def offer(
 
 async def offer_watches(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer the watches that the asker can see."""
-    return await offer(interaction, typed, lambda sight: [one.name for one in sight.watches])
+    return await offer(interaction, typed, lambda sight: sight.watches_by_name)
 
 
 async def offer_own_watches(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer the watches that chat may change."""
-    return await offer(interaction, typed, lambda sight: [one.name for one in sight.watches if one.origin == "chat"])
+    return await offer(
+        interaction, typed, lambda sight: [name for name, one in sight.watches_by_name.items() if one.origin == "chat"]
+    )
 
 
 async def offer_actors(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer the actors of this server."""
-    return await offer(interaction, typed, lambda sight: [one.name for one in sight.actors])
+    return await offer(interaction, typed, lambda sight: sight.actors_by_name)
 
 
 async def offer_own_actors(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer the actors that chat may change."""
-    return await offer(interaction, typed, lambda sight: [one.name for one in sight.actors if one.origin == "chat"])
+    return await offer(
+        interaction, typed, lambda sight: [name for name, one in sight.actors_by_name.items() if one.origin == "chat"]
+    )
 
 
 async def offer_feeds(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:

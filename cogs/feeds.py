@@ -81,7 +81,11 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         await reply(interaction, "\n".join(lines))
 
     @app_commands.command(name="edit", description="Give a feed another name or another interval")
-    @app_commands.describe(feed="Which feed", name="Its new name", interval="How often at most, such as 10m or 2h")
+    @app_commands.describe(
+        feed="Which feed",
+        name="Its new name; default: its own title",
+        interval="How often at most, such as 10m; default: as is usual",
+    )
     @app_commands.autocomplete(feed=offer_own_feeds)
     async def edit(
         self,
@@ -104,12 +108,13 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         await defer(interaction)
         asker = self.asker(interaction)
         one, deafened = await self.desk.feeds.one_to_change(asker, feed)
+        address = code(shown_address(one, asker), 500)
 
         async def removed(click: Interaction) -> str:
             await self.desk.feeds.remove(self.asker(click), one)
-            return f"Removed: **{shown(one.name, 200)}**. Its address was {code(shown_address(one, asker), 500)}, should you want it back."
+            return f"Removed: **{shown(one.name, 200)}**. Its address was {address}, should you want it back."
 
-        question = f"Remove **{shown(one.name, 200)}**? Nothing of it is posted any more; /feed pause would keep it."
+        question = f"Remove **{shown(one.name, 200)}** ({address})? Nothing of it is posted any more; /feed pause would keep it."
         if deafened:
             question += f" These watches listen to nothing else: {shown(', '.join(deafened), 500)}."
         await reply(interaction, question, view=Confirm("Remove the feed", removed))
@@ -147,7 +152,11 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         name, items = shown(released.feed.name, 200), released.items
         said = f"**{name}** is asked again now. /feed test shows what came of it."
         if items:
-            what = "dropped: nothing of them is posted" if drop else "let through: they are read now, and posted where they match"
+            what = (
+                "dropped: nothing of them is posted"
+                if drop
+                else "let through: they are read now, and posted where they match"
+            )
             said = f"**{name}**: {items:,} held back, {what}."
         await reply(interaction, said)
 
@@ -166,7 +175,9 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             )
             await reply(interaction, none)
             return
-        await reply_pages(interaction, f"Feeds ({len(feeds)})", [_entry(one, asker, self.desk.feeds.remarks(one)) for one in feeds])
+        await reply_pages(
+            interaction, f"Feeds ({len(feeds)})", [_entry(one, asker, self.desk.feeds.remarks(one)) for one in feeds]
+        )
 
     @app_commands.command(name="test", description="What a feed gave last; of a new address, what it gives now")
     @app_commands.describe(feed="A feed of this server", url="An address to look at, without subscribing")
@@ -187,7 +198,9 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             need_manager(asker)
             url = url if "://" in url else f"https://{url}"
         report = await self.desk.feeds.test(asker, feed or url)
-        await reply_pages(interaction, "Feed test", [_report(report, self.desk.feeds.remarks(report.feed) if report.feed else ())])
+        await reply_pages(
+            interaction, "Feed test", [_report(report, self.desk.feeds.remarks(report.feed) if report.feed else ())]
+        )
 
 
 def _entry(one: SeenFeed, asker: Asker, remarks: Sequence[str]) -> str:

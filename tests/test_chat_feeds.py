@@ -249,3 +249,27 @@ async def test_feeds_are_paged(chat: Chat) -> None:
     assert result.response.components == []
     tokens = [one.path.split("/")[-3] for one in chat.env.http_requests if one.path.endswith("/messages/@original")]
     assert tokens[-1] != tokens[0], "the first press's token is over by then"
+
+
+async def test_a_confirmation_shows_which_of_two_namesakes_goes(chat: Chat) -> None:
+    for word in ("sanctions", "embargo"):
+        await chat.ask("feed add", url=wire(chat.site, "/search", "Search") + f"?q={word}")
+    names = await chat.names("feed remove", "feed")
+    assert len(names) == 2
+    said = [await chat.ask("feed remove", feed=name) for name in names]
+    assert "?q=sanctions" in said[0]
+    assert "?q=embargo" in said[1]
+    listed = await chat.ask("feed list", by=chat.ann)
+    assert "/search" not in listed, "an address is for managers"
+
+
+async def test_a_name_and_an_interval_are_taken_back(chat: Chat) -> None:
+    await chat.ask("feed add", url=wire(chat.site), name="Mine")
+    await chat.ask("feed edit", feed="Mine", interval="10m")
+    assert "Sample wire" in await chat.ask("feed edit", feed="Mine", name="default", interval="default")
+    assert (await chat.store.feeds())[0].interval_s is None
+
+
+async def test_who_may_not_is_told_of_the_role_that_may(tmp_path: Path, site: Site) -> None:
+    async with Workers() as workers, open_chat(tmp_path, site, workers, role=True) as chat:
+        assert "or the role Desk" in await chat.ask("feed add", by=chat.ann, url=wire(site))

@@ -341,3 +341,30 @@ async def test_a_second_press_of_a_button_is_answered(chat: Chat) -> None:
     pressed = await chat.mod.click(result.response, label="Remove the watch")
     assert "run the command again" in said_in(pressed)
     assert "W" in await chat.ask("watch list")
+
+
+async def test_a_name_that_the_file_gives_too_stays_ours_and_the_other_is_called_declared(chat: Chat) -> None:
+    await chat.ask("watch add", name="Same", query="sanctions")
+    long = f"Long {'x' * 120}"
+    declared = [
+        Watch(name=name, query="embargo", channel_id=chat.channel.id) for name in ("Same", "Two  Words", "Mine", long)
+    ]
+    await chat.store.declare(feeds=[], actors=[], watches=declared, now=chat.clock())
+    await chat.desk.watches.ledger.changed()
+    offered = await chat.names("watch show", "watch")
+    assert len(offered) == 5
+    assert {"Same", "Same · declared", "Two Words"} < set(offered)
+    for name in offered:
+        assert "There is no" not in await chat.ask("watch show", watch=name), name
+    assert "embargo" in await chat.ask("watch show", watch="Same · declared")
+    assert "Two  Words" not in offered
+    assert "Changed" in await chat.ask("watch edit", watch="Same", query="tariff")
+    assert "Paused" in await chat.ask("watch pause", watch="Same")
+    assert "declares a watch" in await chat.ask("watch edit", watch="Same", name="two  words")
+    assert "Removed" in await chat.confirm("watch remove", "Remove the watch", watch="Same")
+    assert await chat.names("watch edit", "watch") == []
+
+
+async def test_feeds_that_name_none_are_refused(chat: Chat) -> None:
+    assert "Say which feeds" in await chat.ask("watch add", name="W", query="sanctions", feeds=" , ")
+    assert await chat.store.watches() == ()

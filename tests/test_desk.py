@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.alerts import heard_in
-from bot.desk_names import named, offers_for
+from bot.desk_names import named, offers_for, short_name, told_apart
 from bot.desk_queries import doubts_about, doubts_about_actor, meaning_of, read_query, silence_of
 from bot.desk_sight import Asker, Sight
 from bot.errors import QueryError, UserError
@@ -143,12 +143,47 @@ def test_an_unknown_name_is_answered_with_the_closest() -> None:
 
 
 def test_two_feeds_of_one_name_are_told_apart() -> None:
-    feeds = tuple(Feed(id=n, url=f"https://u:p@news.example/{n}", name="Wire", origin="chat") for n in (1, 2))
+    hosts = {1: "news.example", 2: "news.example", 3: "other.example", 4: "last.example"}
+    feeds = tuple(
+        Feed(
+            id=n, url=f"https://u:p@{host}/token?q={n}", name="Wire · news.example" if n == 4 else "wire", origin="chat"
+        )
+        for n, host in hosts.items()
+    )
     own = tuple(
-        Subscription(guild_id=ONE, feed_id=n, name="", interval_s=None, enabled=True, created_by=0) for n in (1, 2)
+        Subscription(guild_id=ONE, feed_id=n, name="", interval_s=None, enabled=True, created_by=0) for n in hosts
     )
     sight = Sight(Holdings(feeds=feeds, subscriptions=own, audiences={}), asker())
-    assert [one.name for one in sight.feeds] == ["Wire · news.example/1", "Wire · news.example/2"]
+    assert {one.feed.id: one.name for one in sight.feeds} == {
+        1: "wire · news.example 2",
+        2: "wire · news.example 3",
+        3: "wire · other.example",
+        4: "Wire · news.example",
+    }
+    assert all(sight.feed(one.name) is one for one in sight.feeds)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=120), st.sampled_from(["", "declared", "host.example"])), max_size=20))
+def test_names_that_are_told_apart_are_short_and_unlike_each_other(named_: list[tuple[str, str]]) -> None:
+    marked = [(name, mark, number) for number, (name, mark) in enumerate(named_) if mark]
+    apart = told_apart(marked)
+    assert sorted(apart.values()) == [number for _, _, number in marked]
+    assert len({name.casefold() for name in apart}) == len(marked)
+    assert all(len(name) <= 100 for name in apart)
+
+
+@pytest.mark.parametrize("title", ["\u200b\u2063", "", " \u00ad ", "\u200d"])
+def test_a_feed_whose_title_nobody_can_see_is_called_by_its_host(title: str) -> None:
+    own = Subscription(guild_id=ONE, feed_id=1, name="", interval_s=None, enabled=True, created_by=0)
+    feed = Feed(id=1, url="https://news.example/feed", name=title, origin="chat")
+    sight = Sight(Holdings(feeds=(feed,), subscriptions=(own,), audiences={}), asker())
+    assert [one.name for one in sight.feeds] == ["news.example"]
+
+
+def test_a_name_is_shown_without_what_turns_or_hides_it() -> None:
+    assert short_name("Wire \u202eevil\u0007  two") == "Wire evil two"
+    assert short_name("نامه‌ها") == "نامه‌ها"
 
 
 def test_a_declared_list_belongs_to_the_servers_that_declared_watches_alert() -> None:

@@ -77,7 +77,7 @@ class ChatRows:
         return await self._write(lambda sql: subscriptions.add_feed(sql, guild_id, url, by, now))
 
     async def edit_feed(self, guild_id: int, feed_id: int, *, name: str | None, interval_s: float | None) -> None:
-        """Change what is given of a server's feed; the shortest interval that any of its servers asks for holds.
+        """Change what is given of a server's feed, "" and 0 for none; the shortest interval that any of its servers asks for holds.
 
         Raises:
             UserError: the server does not hear it.

@@ -143,9 +143,9 @@ def add_feed(sql: sqlite3.Connection, guild_id: int, url: str, by: int, now: dat
 
 
 def edit_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, name: str | None, interval_s: float | None) -> None:
-    """Change a subscription's name and shortest interval; None leaves either as it is."""
+    """Change a subscription's name and shortest interval; None leaves either as it is, "" and 0 take it away."""
     changed = sql.execute(
-        """UPDATE subscriptions SET name = COALESCE(?, name), interval_s = COALESCE(?, interval_s)
+        """UPDATE subscriptions SET name = COALESCE(?, name), interval_s = NULLIF(COALESCE(?, interval_s), 0)
         WHERE guild_id = ? AND feed_id = ?""",
         (None if name is None else text_for(name), interval_s, guild_id, feed_id),
     ).rowcount
