@@ -231,7 +231,7 @@ def since_in(typed: str, now: datetime) -> datetime:
     if not text:
         return now - DEFAULT_SINCE
     seconds = duration_s(text)
-    if seconds is not None:
+    if seconds:
         return now - min(timedelta(seconds=min(seconds, LONGEST_SINCE.total_seconds())), LONGEST_SINCE)
     try:
         at = datetime.fromisoformat(text)

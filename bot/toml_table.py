@@ -14,17 +14,40 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice", bound=str)
 
 UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
-DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d|w|y)", re.ASCII)
+UNIT_OF = {
+    "millisecond": "ms",
+    "sec": "s",
+    "second": "s",
+    "min": "m",
+    "minute": "m",
+    "hour": "h",
+    "day": "d",
+    "week": "w",
+    "year": "y",
+}
+_PART = r"(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+)"
+_PARTS = re.compile(_PART, re.ASCII)
+DURATION = re.compile(rf"{_PART}(?:[\s,]*{_PART})*", re.ASCII)
 SHOWN_CHARS = 80
 DISCORD_ID_MAX = 2**63 - 1
 
 
 def duration_s(text: str) -> float | None:
-    """Return the seconds that "90s", "5m", "6h", "90d", "3y" or "0" stand for, None where it is no duration."""
-    if text.strip() == "0":
+    """Return the seconds that "90s", "5m", "1h 30m", "2 days", "week" or "0" stand for, None where it is no duration."""
+    line = text.strip().lower()
+    if line == "0":
         return 0.0
-    found = DURATION.fullmatch(text.strip())
-    return float(found[1]) * UNIT_S[found[2]] if found else None
+    if line in UNIT_OF:
+        line = f"1 {line}"
+    if not DURATION.fullmatch(line):
+        return None
+    units = [(float(number), _unit(word)) for number, word in _PARTS.findall(line)]
+    return sum(number * UNIT_S[unit] for number, unit in units) if all(unit for _, unit in units) else None
+
+
+def _unit(word: str) -> str:
+    """Return the unit that a word stands for, "" for none."""
+    return word if word in UNIT_S else UNIT_OF.get(word) or UNIT_OF.get(word.removesuffix("s"), "")
 
 
 class Table:

@@ -29,6 +29,8 @@ AUTHOR_CHARS = 256
 LINK_CHARS = 2048
 DESCRIPTION_CHARS = 4096
 CONTENT_CHARS = 2000
+PLAIN_CHARS = 1800
+PLAIN_HEADLINE_CHARS = 100
 LATE_LINK_CHARS = 100
 SENTENCE_CHARS = 600
 LATE_SENTENCE_CHARS = 160
@@ -36,7 +38,7 @@ SENTENCES = 3
 REASONS = 24
 LINES = 8
 NAME_CHARS = 100
-PINGED_HEADLINE_CHARS = 200
+PINGED_HEADLINE_CHARS = 120
 PINGS = 50
 COLOUR = 0x3B6EA8
 LATE_COLOUR = 0x8A8F98
@@ -67,11 +69,14 @@ def message_for(delivery: Delivery, *, repeat: bool = False) -> JSON:
 
 def plain_message(delivery: Delivery) -> JSON:
     """Return the short text form, for where Discord refused the card: headline, link, marker."""
+    all_of_them = (delivery, *delivery.others)
+    room = PLAIN_CHARS // len(all_of_them) - PLAIN_HEADLINE_CHARS - len("**** <>\n")
     lines = []
-    for one in (delivery, *delivery.others):
+    for one in all_of_them:
         link = link_for(one.card)
-        lines.append(f"**{shown(one.card.headline, 100)}**" + (f" <{link}>" if 0 < len(link) <= NAME_CHARS else ""))
-    return mentions_only(()) | {"content": "\n".join([*cut_lines(lines, 1800), f"-# {footer_for(delivery)}"])}
+        headline = shown(one.card.headline, PLAIN_HEADLINE_CHARS)
+        lines.append(f"**{headline}**" + (f" <{link}>" if 0 < len(link) <= room else ""))
+    return mentions_only(()) | {"content": "\n".join([*cut_lines(lines, PLAIN_CHARS), f"-# {footer_for(delivery)}"])}
 
 
 def operators_message(text: str) -> JSON:
@@ -196,7 +201,8 @@ def late_message(deliveries: Sequence[Delivery], *, repeat: bool = False) -> JSO
         embeds.append(embed)
     embeds[-1]["footer"] = {"text": footer_for(deliveries[0]) + (f" · {REPEAT}" if repeat else "")}
     first, last = min(one.owed_at for one in deliveries), max(one.owed_at for one in deliveries)
-    when = said_at(first) if first == last else f"between {said_at(first)} and {said_at(last)}"
+    is_short = (last - first).total_seconds() < 60  # noqa: PLR2004 - both would read alike
+    when = said_at(first) if is_short else f"between {said_at(first)} and {said_at(last)}"
     head = f"**Late:** {len(deliveries)} alerts that could not be delivered when they were found, {when}."
     return mentions_only(()) | {"content": head, "embeds": embeds}
 

@@ -274,6 +274,9 @@ def options_of(command: dict[str, object], before: str = "") -> list[tuple[str, 
     name = f"{before} {command['name']}".strip()
     options = command.get("options") or []
     assert isinstance(options, list)
+        ("2 days", NOW - timedelta(days=2)),
+        ("1d 12h", NOW - timedelta(hours=36)),
+        ("Week", NOW - timedelta(days=7)),
     below = [one for one in options if one["type"] in (1, 2)]
     if not below:
         return [(name, {one["name"] for one in options})]
@@ -295,7 +298,7 @@ def test_since_is_a_duration_or_a_date(typed: str, at: datetime) -> None:
     assert since_in(typed, NOW) == at
 
 
-@pytest.mark.parametrize("typed", ["yesterday", "2026-13-01", "2027-01-01", "-1d", "9" * 40])
+@pytest.mark.parametrize("typed", ["yesterday", "0", "7", "2 moons", "2026-13-01", "2027-01-01", "-1d", "9" * 40])
 def test_a_time_that_cannot_be_is_refused(typed: str) -> None:
     with pytest.raises(UserError, match="say 24h, 7d"):
         since_in(typed, NOW)

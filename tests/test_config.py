@@ -193,7 +193,8 @@ def test_durations_are_read_and_shown() -> None:
         0,
         5400,
     ]
-    assert [duration_s(text) for text in ("", "5", "m", "-5m", "5 minutes", "٣s")] == [None] * 6
+    assert [duration_s(text) for text in ("", "5", "m", "-5m", "5 moons", "٣s", "1h 5")] == [None] * 7
+    assert [duration_s(text) for text in ("5 Minutes", "1h 30m", "2 days", "week")] == [300, 5400, 172800, 604800]
     assert [shown_duration(seconds) for seconds in (300, 7776000, 90, 0.5)] == ["5m", "90d", "90s", "0.5s"]
 
 

@@ -188,7 +188,7 @@ def fold(text: str) -> Folded:
     is_common = _rare_last_met[0] is before
     data = numbers.translate(_fold_table)
     if _DROPPED in data or _has_runs(numbers):
-        return _fold_uneven(text, numbers)
+        return _fold_uneven(text, numbers, is_common=is_common)
     return Folded(b" %b " % data, is_common=is_common)
 
 
@@ -201,7 +201,7 @@ def _has_runs(numbers: bytes) -> bool:
     return b"\x03\x03" in numbers or b"\x03\x02" in numbers or b"\x02\x03" in numbers
 
 
-def _fold_uneven(text: str, numbers: bytes) -> Folded:
+def _fold_uneven(text: str, numbers: bytes, *, is_common: bool) -> Folded:
     pieces: list[bytes] = []
     starts, ends = [(0, 0)], [(0, 0)]
     done = length = 0
@@ -221,7 +221,8 @@ def _fold_uneven(text: str, numbers: bytes) -> Folded:
         ends += [(length, end)] if piece else [(length, begin), (length + 1, end + 1)]
         done = end
     pieces.append(numbers[done:])
-    return Folded(b" %b " % b"".join(pieces).translate(_fold_table), tuple(starts), tuple(ends))
+    data = b" %b " % b"".join(pieces).translate(_fold_table)
+    return Folded(data, tuple(starts), tuple(ends), is_common=is_common)
 
 
 def _even(piece: str) -> str:
