@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import discord
 import pytest
 
 from bot.errors import DeliveryError, StoreError
 from bot.store import Store
 from cogs._client import Chat
 from cogs._gateway import OneLine
+from cogs._places import NEEDED
 from cogs._starts import FREE, Left, Starts, wait_s
+from tests.standin.state import INVITED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -146,3 +150,10 @@ def test_a_refused_connection_is_one_line_in_the_log() -> None:
     )
     assert OneLine().filter(told)
     assert (told.getMessage(), told.exc_info) == ("Attempting in 1.5s (ConnectionResetError)", None)
+
+
+def test_the_stand_in_gives_the_bot_what_the_invite_link_asks_for_and_that_is_all_it_needs() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"permissions=(\d+)", readme)) == {str(INVITED)}
+    besides = discord.Permissions(read_message_history=True, send_messages_in_threads=True)
+    assert discord.Permissions(INVITED) == NEEDED | besides

@@ -254,6 +254,14 @@ def test_a_late_message_says_since_when_and_a_sentence_of_each() -> None:
     ]
 
 
+def test_where_discord_refuses_the_card_the_short_form_still_has_the_link() -> None:
+    link = "https://news.example/" + "x" * 1200
+    assert f"**Council agrees on sanctions** <{link}>" in plain_message(with_card(link=link))["content"]
+    several = replace(with_card(link=link[:150]), others=(with_card(link=link[:150]),) * 9)
+    assert plain_message(several)["content"].count("<https://") == 0, "no room for ten of them"
+    assert plain_message(replace(several, others=several.others[:4]))["content"].count("<https://") == 5
+
+
 def test_of_an_endless_sentence_what_stands_around_the_match_is_shown() -> None:
     text = "word " * 400 + "sanctions " + "word " * 400
     line = sentence_line(BriefSentence(text=text, bold=(Span(start=2000, end=2009),)))

@@ -147,6 +147,7 @@ async def test_a_role_is_pinged_only_where_allowed(stand: StandIn, bot: Bot) -> 
 
 
 async def test_files_edits_and_threads_are_kept(stand: StandIn, bot: Bot) -> None:
+    stand.allow(stand.alerts, "ATTACH_FILES", "CREATE_PUBLIC_THREADS")  # which wirewatch does not ask for
     place = bot.place(stand.alerts.id)
     embed = card().set_image(url="attachment://chart.png")
     sent = await place.send(embed=embed, file=discord.File(io.BytesIO(b"png"), "chart.png"))

@@ -45,10 +45,10 @@ async def test_6_a_channel_that_goes_on_refusing_is_not_tried_again_until_someth
             desk.publish(f"Sanctions, part {number + 1}")
             await desk.posted(number + 2, discord.general)
         assert refused.hits == 1
-        discord.deny(discord.alerts, "ATTACH_FILES")
+        discord.allow(discord.alerts, "MANAGE_MESSAGES")
         await until(lambda: refused.hits == 2)
         refused.times = 0
-        discord.allow(discord.alerts, "ATTACH_FILES")
+        discord.allow(discord.alerts, "MENTION_EVERYONE")
         await desk.settled(8)
     assert len(titles(discord.messages(discord.alerts))) == 4
     assert len(discord.messages(discord.log)) == 1

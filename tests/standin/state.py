@@ -31,7 +31,7 @@ PERMISSIONS: Final[dict[str, int]] = {
     "SEND_MESSAGES_IN_THREADS": 1 << 38,
 }
 ALL_PERMISSIONS: Final = (1 << 53) - 1
-INVITED: Final = 309_237_763_072  # what the invite link asks for
+INVITED: Final = 274_877_991_936  # what the invite link in the README asks for
 EVERYONE: Final = INVITED | PERMISSIONS["USE_APPLICATION_COMMANDS"]
 KINDS: Final = {
     "text": 0,
