@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from bot.model import (
     EditedItem,
+    FeedHealth,
     FeedHints,
     FeedItem,
     Item,
@@ -48,6 +49,8 @@ async def test_a_feed_comes_back_from_a_poll_with_all_that_the_poll_learned(stor
         last_ok_at=NOW - DAY,
         subscribed_at=NOW - 2 * DAY,
         language="ru",
+        moved_url="https://news.example/new",
+        health=FeedHealth(fresh_s=7.5, newest_at=NOW, told=True, moving_to="https://x.example/", churns=2),
     )
     await store.commit_poll(Poll(feed=feed, polled_at=NOW))
     assert await first(store) == feed

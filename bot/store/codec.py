@@ -13,11 +13,14 @@ import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from bot.errors import StoreError
 from bot.model import Card
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 PAYLOAD_VERSION = 1
 """Which shape of a card the JSON holds; a program reads every version up to its own."""
@@ -84,6 +87,12 @@ def host_for(url_or_host: str) -> str:
 def json_for(value: object) -> str:
     """Return a frozen value, or a tuple or set of them, as JSON. Everything in it comes back exactly through `value_in`."""
     return json.dumps(_plain(value), separators=(",", ":"))
+
+
+def sparse_json_for(value: DataclassInstance) -> str:
+    """Return a frozen value as JSON without the fields that are as they are by default; `value_in` gives it back."""
+    kept = ((field.name, getattr(value, field.name), field.default) for field in dataclasses.fields(value))
+    return json_for({name: one for name, one, default in kept if one != default})
 
 
 def value_in(kind: type[T], payload: str) -> T:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bot.model import EditedItem, Feed, ItemKeys, Known, KnownItem, NewItem, Poll, Sorted
-from bot.store.codec import host_for, json_for, ms_for, opt_ms_for, opt_time_in, pack, text_for
+from bot.store.codec import host_for, ms_for, opt_ms_for, opt_time_in, pack, sparse_json_for, text_for
 from bot.store.declared import FEED_COLUMNS, FEEDS, feed_in
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
             json.dumps([feed.etag, feed.last_modified]),
             feed.body_hash,
             feed.items_hash,
-            json_for(feed.hints),
+            sparse_json_for(feed.hints),
             feed.rate,
             feed.state,
             feed.fail_count,
@@ -148,7 +148,7 @@ def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
             None if feed.language is None else text_for(feed.language),
             host_for(feed.moved_url or feed.url),
             text_for(feed.moved_url),
-            json_for(feed.health),
+            sparse_json_for(feed.health),
             feed.id,
         ),
     )
