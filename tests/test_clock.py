@@ -15,13 +15,13 @@ from bot.clock_watch import ClockWatch
 from bot.model import Poll, Watch
 from bot.pipeline import Habits
 from bot.scheduler import Scheduler
-from bot.workers import Workers
 from tests.fakes import START_AT, KeepingOutlet, Site, entry, open_road, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from bot.workers import Workers
     from tests.fakes import Road
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,12 +29,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SANCTIONS = Watch(name="Sanctions", query="sanctions")
 FAST = Habits(interval_s=0.1, full_text="never", baseline=False)
 DAY = timedelta(days=1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -71,6 +65,7 @@ async def test_f15_a_clock_that_is_set_neither_stops_polls_nor_brings_any_forwar
         running = asyncio.create_task(scheduler_over(road, clock).run())
         try:
             await until(lambda: site.asked.count("/feed") > 2 and "/fresh" in site.asked)
+            await until(lambda: road.rows("SELECT 1 FROM feeds WHERE next_poll_at IS NULL") == [])
             clock.ahead += by
             asked = len(site.asked)
             site.feed("/feed", entry("New sanctions", site.url("/new")), entry("Old sanctions", site.url("/old")))
