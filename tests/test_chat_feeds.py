@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import discord
 import pytest
 
 from bot.workers import Workers
@@ -11,22 +12,9 @@ from tests.chat_fakes import Chat, open_chat
 from tests.fakes import Reply, Site, entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 FOR_MANAGERS = "This is for people with the Manage Server permission: ask one of them."
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with Site() as site:
-        yield site
-
-
-@pytest.fixture
-async def chat(tmp_path: Path, site: Site) -> AsyncIterator[Chat]:
-    async with Workers() as workers, open_chat(tmp_path, site, workers) as chat:
-        yield chat
 
 
 def wire(site: Site, path: str = "/feed", title: str = "Sample wire", count: int = 2) -> str:
@@ -225,10 +213,16 @@ async def test_a_password_is_never_shown_and_its_feed_is_one_servers(chat: Chat)
     assert "hushhush" not in "".join(said)
     other = chat.env.create_guild()
     place = other.create_text_channel("there")
-    owner = other.owner
-    assert owner is not None
+    managers = other.create_role("Desk", permissions=discord.Permissions(manage_guild=True))
+    them = other.add_member(chat.env.create_user("eve"), roles=[managers])
+    there = [
+        await chat.ask("feed list", by=them, at=place),
+        await chat.ask("feed test", by=them, at=place, feed="Sample wire"),
+        await chat.ask("feed pause", by=them, at=place, feed="Sample wire"),
+    ]
+    assert "hears no feed yet" in there[0]
+    assert all('There is no feed "Sample wire" here' in each for each in there[1:])
     assert (await chat.store.feeds())[0].origin == "chat"
-    assert place.id != chat.channel.id
     assert await chat.store.chat.audiences() == {1: frozenset({chat.guild.id})}
 
 

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import discord
 import pytest
 
 from bot.desk_news import since_in
 from bot.errors import StoreError, UserError
-from bot.workers import Workers
-from tests.chat_fakes import Chat, faults_sent, open_chat, said_in
-from tests.fakes import FILLER, Site, entry, rows_in
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+from tests.chat_fakes import Chat, faults_sent, said_in
+from tests.fakes import FILLER, entry, rows_in
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 TEXT = f"{FILLER[0]} New sanctions against Anna Orlova were agreed in Sochi. {FILLER[2]}"
-
-
-@pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
-    async with Site() as site, Workers() as workers, open_chat(tmp_path, site, workers) as chat:
-        yield chat
 
 
 async def news(chat: Chat, count: int = 1, *, text: str = TEXT) -> None:
@@ -188,7 +176,7 @@ async def test_status_and_help_are_for_everyone(chat: Chat) -> None:
     await chat.ask("watch add", name="Sanctions", query="sanctions")
     await news(chat)
     said = await chat.ask("status", by=chat.ann)
-    assert "1 works" in said
+    assert "works: 1" in said
     assert "Watches you can see · 1 on".replace(" ·", "** ·") in said
     assert "Owed** · 1" in said
     assert "/feed add" in await chat.ask("help", by=chat.ann)
@@ -223,7 +211,7 @@ async def test_our_own_fault_is_a_number_that_is_also_in_the_log(
     assert len(number) == 6
     assert number in caplog.text
     assert "secret inside" not in said
-    assert [type(error) for error in chat.env.errors] in ([], [ZeroDivisionError])
+    assert chat.env.errors == [], "what was answered is not raised once more"
 
 
 async def test_a_full_database_is_said_plainly(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +220,7 @@ async def test_a_full_database_is_said_plainly(chat: Chat, monkeypatch: pytest.M
 
     monkeypatch.setattr(chat.desk.watches, "list", full)
     assert "cannot be used just now" in await chat.ask("watch list")
-    assert all(isinstance(error, StoreError) for error in chat.env.errors)
+    assert chat.env.errors == []
 
 
 async def test_every_command_of_the_contract_is_there_with_its_options(chat: Chat) -> None:
@@ -274,9 +262,6 @@ def options_of(command: dict[str, object], before: str = "") -> list[tuple[str, 
     name = f"{before} {command['name']}".strip()
     options = command.get("options") or []
     assert isinstance(options, list)
-        ("2 days", NOW - timedelta(days=2)),
-        ("1d 12h", NOW - timedelta(hours=36)),
-        ("Week", NOW - timedelta(days=7)),
     below = [one for one in options if one["type"] in (1, 2)]
     if not below:
         return [(name, {one["name"] for one in options})]
@@ -289,6 +274,9 @@ def options_of(command: dict[str, object], before: str = "") -> list[tuple[str, 
         ("", NOW - timedelta(days=7)),
         ("24h", NOW - timedelta(hours=24)),
         (" 7d ", NOW - timedelta(days=7)),
+        ("2 days", NOW - timedelta(days=2)),
+        ("1d 12h", NOW - timedelta(hours=36)),
+        ("Week", NOW - timedelta(days=7)),
         ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
         ("2026-03-01T10:00+02:00", datetime(2026, 3, 1, 8, tzinfo=UTC)),
         ("100y", NOW - timedelta(days=3 * 366)),

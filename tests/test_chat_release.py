@@ -6,21 +6,10 @@ from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-import pytest
-
-from bot.workers import Workers
-from tests.chat_fakes import Chat, open_chat
-from tests.fakes import START_AT, Reply, Site, entry
+from tests.fakes import START_AT, Reply, entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-
-@pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
-    async with Site() as site, Workers() as workers, open_chat(tmp_path, site, workers) as chat:
-        yield chat
+    from tests.chat_fakes import Chat
 
 
 def wire(chat: Chat, kind: str, count: int, *, days_ago: int) -> str:

@@ -13,13 +13,10 @@ import pytest
 from bot.desk_sight import Asker
 from bot.desk_watches import WatchDraft
 from bot.model import Actor, DeclaredFeed, Watch
-from bot.workers import Workers
-from tests.chat_fakes import Chat, open_chat
-from tests.fakes import Site, entry, rows_in
+from tests.fakes import entry, rows_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from tests.chat_fakes import Chat
 
 OUR_NAME = "Operation Nightfall"
 
@@ -29,12 +26,6 @@ def who(guild_id: int, *, manager: bool = True) -> Asker:
 
 
 ONE, TWO = who(1), who(2)
-
-
-@pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
-    async with Site() as site, Workers() as workers, open_chat(tmp_path, site, workers) as chat:
-        yield chat
 
 
 def wire(chat: Chat, *entries: str, title: str = "Public wire") -> str:

@@ -10,23 +10,13 @@ import pytest
 from bot.desk_sight import Asker
 from bot.desk_watches import WatchDraft
 from bot.errors import UserError
-from bot.workers import Workers
-from tests.chat_fakes import Chat, open_chat, said_in
-from tests.fakes import Site, entry, rows_in
+from tests.chat_fakes import Chat, said_in
+from tests.fakes import entry, rows_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from bot.model import Watch
 
 ONE = Asker(guild_id=1, user_id=1, is_manager=True, sees=lambda _: True, holds=lambda _: True)
-
-
-@pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
-    async with Site() as site, Workers() as workers, open_chat(tmp_path, site, workers) as chat:
-        yield chat
 
 
 @pytest.fixture

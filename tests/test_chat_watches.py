@@ -13,22 +13,9 @@ from tests.chat_fakes import Chat, open_chat, said_in
 from tests.fakes import Site, entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 FOR_MANAGERS = "This is for people with the Manage Server permission: ask one of them."
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with Site() as site:
-        yield site
-
-
-@pytest.fixture
-async def chat(tmp_path: Path, site: Site) -> AsyncIterator[Chat]:
-    async with Workers() as workers, open_chat(tmp_path, site, workers) as chat:
-        yield chat
 
 
 # --- watches ---

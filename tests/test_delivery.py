@@ -14,7 +14,6 @@ from bot.errors import DeliveryError, StoreError
 from bot.model import Watch
 from bot.pipeline import Habits
 from bot.store import Store
-from bot.workers import Workers
 from tests.fakes import START_AT, Site, entry, open_road
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from bot.workers import Workers
     from tests.fakes import Road
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,12 +29,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HERE = Watch(name="Sanctions", query="sanctions", mention=7)
 THERE = Watch(name="Ferries", query="ferries", channel_id=20)
 STATES = "SELECT state, attempts FROM alerts ORDER BY id"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")

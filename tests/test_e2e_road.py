@@ -67,12 +67,6 @@ weeks and that a doctor was refused to him twice. The diplomat called for his re
 WATCHES = ("sanctions", "Shklyarov", "Sochi", 'actor:"Alexander Rudenko"')
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with Site() as opened:
-        yield opened
-
-
 def write_config(folder: Path, site: Site, watches: Sequence[str], actor: tuple[str, str], *, channels: bool) -> Path:
     """Write a configuration of two feeds, these watches and one actor with an alias; where asked, with a channel for each watch."""
     lines = [f'[store]\nurl = "sqlite:///road.db"\n[fetch]\ninterval = "1s"\nallow_private = ["{site.origin}"]']

@@ -15,7 +15,6 @@ from bot.model import Watch
 from bot.web.client import Limits
 from bot.web.fetch import Web
 from bot.web.guard import AllowList
-from bot.workers import Workers
 from tests.fakes import START_AT, entry
 from tests.politeness_fakes import PublicFace, ScriptedSite, feed_answer, open_polite
 
@@ -27,17 +26,12 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from bot.workers import Workers
     from tests.politeness_fakes import Polite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOUR = 3_600.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")

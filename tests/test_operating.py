@@ -82,12 +82,6 @@ async def running(work: Any) -> AsyncIterator[None]:  # noqa: ANN401 - a corouti
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with Site() as site:
-        yield site
-
-
 async def poll(store: Store, **changed: Any) -> Feed:  # noqa: ANN401 - fields of a feed
     """Commit a poll of the first feed."""
     feed = (await store.feeds())[0]

@@ -11,7 +11,6 @@ import pytest_asyncio
 
 from bot.model import Watch
 from bot.pipeline import Habits
-from bot.workers import Workers
 from tests.fakes import FILLER, START_AT, KeepingOutlet, Reply, Site, entry, open_road, page, watching_in, web_to
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from bot.workers import Workers
     from tests.fakes import Road
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,13 +32,6 @@ SOCHI = Watch(name="Sochi", query="Sochi")
 CONSENT = page(
     "Before you continue", "We value your privacy. We and our partners use cookies. Accept all cookies or manage."
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        await opened.read_page(page("warm", *FILLER).encode(), url="http://127.0.0.1/", charset=None)
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -32,12 +32,6 @@ CONSENT = page(
 NO_PAGES = Habits(interval_s=1, full_text="never", baseline=False)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        yield opened
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def site() -> AsyncIterator[Site]:
     async with Site() as opened:

@@ -13,13 +13,13 @@ import pytest_asyncio
 from bot import item_reading
 from bot.model import PageText, Watch
 from bot.pipeline import Habits
-from bot.workers import Workers
-from tests.fakes import FILLER, START_AT, Site, entry, open_road, page
+from tests.fakes import FILLER, START_AT, Site, entry, open_road
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from bot.workers import Workers
     from tests.fakes import Road
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,13 +28,6 @@ TITLE = "Committee spent the week in the capital"
 SANCTIONED = "Two ministers said that the sanctions would stay in force until the harbour is open again."
 IN_SOCHI = "The next meeting will be held in Sochi, where a hall has been rented for three days."
 WATCHES = (Watch(name="Sanctions", query="sanctions"), Watch(name="Sochi", query="Sochi"))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        await opened.read_page(page("warm", *FILLER).encode(), url="http://127.0.0.1/", charset=None)
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -23,7 +23,6 @@ from bot.store import Store
 from bot.web.fetch import FEED_GAP_S, FEED_SLOTS, Web
 from bot.web.guard import AllowList
 from bot.web.hosts import HostGate, host_key
-from bot.workers import Workers
 from tests.fakes import START_AT, entry, rss
 from tests.politeness_fakes import ScriptedSite, feed_answer, open_polite
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.model import Poll
+    from bot.workers import Workers
     from tests.politeness_fakes import Polite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,12 +40,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOON = "Sun, 01 Mar 2026 12:00:00 GMT"
 HOUR, DAY = 3_600.0, 86_400.0
 FACES = pytest.mark.parametrize("public", [False, True], ids=["private", "public"])
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -24,24 +24,18 @@ from bot.scheduler import Scheduler
 from bot.service import run_engine
 from bot.store import Store
 from bot.web.guard import AllowList
-from bot.workers import Workers
 from tests.fakes import FILLER, KeepingOutlet, Reply, Site, entry, open_road, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from bot.model import Feed, Item
+    from bot.workers import Workers
     from tests.fakes import Road
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SANCTIONS = Watch(name="Sanctions", query="sanctions")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workers() -> AsyncIterator[Workers]:
-    async with Workers() as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pytest
-
-from tests.wire_fakes import SANCTIONS, Desk, desk_in, titles
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with desk_in(tmp_path) as opened:
-        yield opened
+from tests.wire_fakes import SANCTIONS, Desk, titles
 
 
 async def test_7_who_asks_is_answered_in_time_and_what_was_wrong_is_said_in_words_that_help(desk: Desk) -> None:

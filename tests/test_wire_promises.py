@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes import entry, until
 from tests.standin import Fault
-from tests.wire_fakes import SANCTIONS, SEND, Desk, desk_in, titles
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with desk_in(tmp_path) as opened:
-        yield opened
+from tests.wire_fakes import SANCTIONS, SEND, Desk, titles
 
 
 async def test_1_nothing_old_is_told_and_twins_and_two_watches_are_told_once(desk: Desk) -> None:
