@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -42,6 +43,7 @@ QUEUED = "its page is still to be read"
 PAGE_GIVEN_UP_AFTER = timedelta(days=1)
 ARTICLE_CHARS = 200_000
 AT_WORK = 4  # articles whose hits are held in memory at once: one is placed, the next ones are matched
+LONG_CHARS, LONG_AT_WORK = 8_000, 2  # of such texts fewer: a queue of them would hold up all others
 KEPT_MATCHES = 100  # of one watch in one article: an article that is nothing but hits would fill the disk with them
 FINAL_REASONS = frozenset({"robots", "refused", "content_type", "too_large"})
 ADVICE = re.compile(r";[^()]*(?=\.$| \()")  # "…; check the address (HTTP 404)."
@@ -64,6 +66,7 @@ class ItemReading:
         self._means = means
         self._slow_until: dict[str, datetime] = {}
         self._at_work = asyncio.Semaphore(AT_WORK)
+        self._long_at_work = asyncio.Semaphore(LONG_AT_WORK)
         self._placing = asyncio.Lock()
 
     async def read_item(self, item: Item) -> None:
@@ -143,7 +146,8 @@ class ItemReading:
         return until is not None and timedelta(0) < until - self._means.clock() <= SLOW_FOR
 
     async def _commit(self, item: Item, tried: PageTry, *, found: str) -> None:
-        async with self._at_work:
+        long = len(item.text) + len(tried.page.text if tried.page else "") > LONG_CHARS
+        async with self._long_at_work if long else nullcontext(), self._at_work:
             await self._commit_in_turn(item, tried, found=found)
 
     async def _commit_in_turn(self, item: Item, tried: PageTry, *, found: str) -> None:

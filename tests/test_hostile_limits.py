@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from bot import workers as bounds
 from bot.errors import FetchError, ParseError
-from bot.feeds.identity import items_hash
+from bot.feeds.identity import items_hash, keys_for, sort_entries
 from bot.feeds.parse import parse_feed
 from bot.item_reading import KEPT_MATCHES, few_of
 from bot.means import LONG, without_stalling
-from bot.model import Match, Matches
+from bot.model import DeclaredFeed, FeedItem, Known, Match, Matches, Poll
 from bot.reading.extract import LIMIT_TEXT_CHARS, page_text
 from bot.reading.marks import LIMIT_RUN, with_few_marks
+from bot.store import Store
 from bot.web import client
 from bot.web.fetch import FeedRequest, Fetched, Limits, Web
 from bot.web.guard import AllowList, check_url, readable_url
@@ -40,6 +41,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from yarl import URL
 
@@ -260,7 +262,8 @@ def test_whatever_is_put_in_an_address_is_a_url_or_one_plain_refusal(text: str) 
         assert error.reason == "refused"  # noqa: PT017  both ends are right
     else:
         assert url.scheme in {"http", "https"}
-        assert check_url(str(url), AllowList()) == url
+        again = check_url(str(url), AllowList())
+        assert (again.scheme, again.raw_host, again.port) == (url.scheme, url.raw_host, url.port)
 
 
 async def test_long_rules_are_gone_through_and_few_of_them_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,6 +280,26 @@ async def test_long_rules_are_gone_through_and_few_of_them_are_kept(monkeypatch:
         assert not await rules.allow(url)
         assert await rules.allow(url.with_path("/open"))
     assert len(cache._kept) == 4
+
+
+# --- a feed that has much is not before one that has little -----------------------------------------------------------
+
+
+async def test_feeds_are_read_in_turn_so_that_one_with_many_items_holds_up_no_other(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "turns.db", now=NOW)
+    try:
+        urls = ("https://many.example/", "https://few.example/")
+        await store.declare(feeds=[DeclaredFeed(url=url) for url in urls], actors=(), watches=(), now=NOW)
+        for feed, count in zip(await store.feeds(), (30, 2), strict=True):
+            items = tuple(FeedItem(guid=f"{n}", title=f"Harbour {n}") for n in range(count))
+            new = sort_entries(items, keys_for(items), Known(by_key={}, by_link={}))
+            await store.commit_poll(Poll(feed=feed, polled_at=NOW, entries=new))
+        due = await store.items_to_read(limit=6)
+        assert [item.feed_url for item in due] == [*urls, *urls, urls[0], urls[0]]
+        later = await store.items_to_read(limit=2, without={item.id for item in due})
+        assert [item.title for item in later] == ["Harbour 4", "Harbour 5"]
+    finally:
+        await store.close()
 
 
 # --- found by fuzzing -------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ async def test_articles_that_one_feed_lists_under_one_link_are_stories_of_their_
     await store.commit_poll(poll_of(feed, *posts, under_one_link("a again", "title a")))
     await store.commit_poll(poll_of(other, under_one_link("d", "title d"), under_one_link("b elsewhere", "title b")))
     told = []
-    for item in await store.items_to_read(limit=9):
+    for item in sorted(await store.items_to_read(limit=9), key=lambda item: item.id):
         reading = await read(store, item, fired=1)
         await store.commit_reading(reading)
         told.append((reading.story.relation, reading.story.of))

@@ -46,13 +46,22 @@ _TWIN = """WITH near AS MATERIALIZED (
     WHERE own.id = ? AND (n.title_hash = own.title_hash OR (n.feed_id <> own.feed_id
         AND n.feed_id NOT IN (SELECT feed_id FROM mixed) AND own.feed_id NOT IN (SELECT feed_id FROM mixed)))
     ORDER BY n.title_hash IS NOT own.title_hash, n.id LIMIT 1"""
+_LOOKED_AT = 2_000
 _WITHOUT = "i.id NOT IN (SELECT value FROM json_each(?))"
 
 
 def items_to_read(sql: sqlite3.Connection, limit: int, without: Collection[int]) -> tuple[Item, ...]:
-    """Return items that are new or edited and not read since, oldest first, but those in `without`."""
+    """Return items that are new or edited and not read since, but those in `without`: each feed's oldest first, one feed after another.
+
+    So a feed with a thousand items holds up no other. Of a long backlog the oldest 2,000 are looked at.
+    """
     rows = sql.execute(
-        f"{_ITEMS} WHERE i.state = 'to_read' AND {_WITHOUT} ORDER BY i.id LIMIT ?", (json.dumps(list(without)), limit)
+        f"""WITH turns AS (
+            SELECT id AS turn_id, ROW_NUMBER() OVER (PARTITION BY feed_id ORDER BY id) AS place FROM (
+                SELECT i.id, i.feed_id FROM items i WHERE i.state = 'to_read' AND {_WITHOUT} ORDER BY i.id LIMIT ?)
+            ORDER BY place, id LIMIT ?)
+        {_ITEMS} JOIN turns ON turns.turn_id = i.id ORDER BY turns.place, i.id""",  # noqa: S608  # constants
+        (json.dumps(list(without)), max(limit, _LOOKED_AT), limit),
     )
     return tuple(_item_in(row) for row in rows)
 
