@@ -19,6 +19,8 @@ from bot.feeds.notices import remarks_on, span
 from bot.toml_table import duration_s, shown_duration
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bot.desk_ledger import Ledger
     from bot.desk_sight import Asker, SeenFeed, Sight
     from bot.model import Feed, ParsedFeed
@@ -33,6 +35,7 @@ SHOWN_ITEMS = 3
 URL_CHARS = 2_000
 DEFAULT = "default"
 RELEASE_GAP_S = 60.0
+LOOKS_KEPT = 20
 STATES = {
     "new": "not read yet",
     "ok": "works",
@@ -83,6 +86,7 @@ class FeedDesk:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._looks: dict[str, tuple[datetime, ParsedFeed]] = {}
 
     async def list(self, asker: Asker, *, state: str = "") -> tuple[SeenFeed, ...]:
         """Return the feeds that this server hears or has paused, by name; state: only those in it."""
@@ -219,10 +223,19 @@ class FeedDesk:
         if "://" in name_or_url and not _known(sight, name_or_url):
             need_manager(asker)
             url = _address(name_or_url)
-            return FeedReport(address=without_credentials(url), parsed=await self._look(url))
+            return FeedReport(address=without_credentials(url), parsed=await self._look_again(url))
         feed = sight.feed(name_or_url)
         items, newest = await self.ledger.store.archive.feed_lines(feed.feed.id, limit=SHOWN_ITEMS)
         return FeedReport(address=shown_address(feed, asker), feed=feed, items=items, newest=newest)
+
+    async def _look_again(self, url: str) -> ParsedFeed:
+        """Return what an address gives; who looks again within a minute sees the same, and its server is not asked."""
+        now = self.ledger.clock()
+        kept = {one: look for one, look in self._looks.items() if (now - look[0]).total_seconds() < RELEASE_GAP_S}
+        self._looks = dict(list(kept.items())[-LOOKS_KEPT:])
+        if url not in self._looks:
+            self._looks[url] = (now, await self._look(url))
+        return self._looks[url][1]
 
     async def _look(self, url: str) -> ParsedFeed:
         from bot.web.fetch import FeedRequest, NotModified  # noqa: PLC0415 - whoever only reads a file needs no HTTP client

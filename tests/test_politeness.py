@@ -546,3 +546,24 @@ async def test_26_a_manual_refresh_is_debounced_and_says_when_the_next_is_possib
         with pytest.raises(UserError, match=r"asked to be left alone: .* again in 1\.5 h"):
             await desk.feeds.release(asker, name)
         assert await polite.run(minutes=80) == 0
+
+
+async def test_26_whoever_looks_at_an_address_again_within_a_minute_sees_the_same(
+    opened: Opener, site: ScriptedSite
+) -> None:
+    site.script("/feed")
+    site.scripts["/looked-at"] = lambda _: feed_answer(item("a", site))
+
+    async def refresh() -> None:
+        """Change nothing that is watched."""
+
+    async with opened() as polite:
+        road = polite.road
+        desk = Desk(road.store, pipeline=road.pipeline, clock=road.clock, refresh=refresh)
+        asker = Asker(guild_id=1, user_id=2, is_manager=True, sees=bool, holds=bool)
+        looks = [await desk.feeds.test(asker, site.url("/looked-at")) for _ in range(3)]
+        assert [look.parsed and len(look.parsed.items) for look in looks] == [1, 1, 1]
+        assert site.asked == ["/looked-at"]
+        road.clock.move(seconds=61)
+        await desk.feeds.test(asker, site.url("/looked-at"))
+        assert site.asked == ["/looked-at"] * 2
