@@ -105,7 +105,16 @@ async def reply(interaction: Interaction, text: str, *, view: discord.ui.View | 
 async def reply_pages(
     interaction: Interaction, title: str, entries: Sequence[str], *, per_page: int = 8, share: bool = False
 ) -> None:
-    """Answer what was deferred with entries, paged by buttons. share: the first page is shown to the whole channel."""
+    """Answer what was deferred with entries, paged by buttons. share: the first page alone is shown, to the whole channel.
+
+    Raises:
+        UserError: it is to be shared where the asker may not write.
+    """
+    if share:
+        _refuse_mute(interaction)
+        first = _groups(entries, per_page=per_page)[0]
+        title = title if len(first) == len(entries) else f"{title}: the first {len(first)}"
+        entries = first
     pages = pages_of(title, entries, per_page=per_page)
     if share:
         await reply(interaction, "Shared below.")
@@ -117,15 +126,16 @@ async def reply_pages(
         view.interaction = interaction
 
 
+def _refuse_mute(interaction: Interaction) -> None:
+    rights = interaction.permissions
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    if not (rights.send_messages_in_threads if in_thread else rights.send_messages):
+        raise UserError("You may not write here, so nothing can be shared here: leave share out, or ask elsewhere.")
+
+
 def pages_of(title: str, entries: Sequence[str], *, per_page: int) -> list[discord.Embed]:
     """Return embeds of at most so many entries, each within the limits."""
-    groups: list[list[str]] = [[]]
-    for entry in entries:
-        whole = entry if len(entry) <= PAGE_CHARS else cut(entry, PAGE_CHARS)
-        size = sum(len(one) + 2 for one in groups[-1])
-        if groups[-1] and (len(groups[-1]) >= per_page or size + len(whole) > PAGE_CHARS):
-            groups.append([])
-        groups[-1].append(whole)
+    groups = _groups(entries, per_page=per_page)
     embeds = []
     for number, group in enumerate(groups, start=1):
         embed = discord.Embed(title=cut(title, TITLE_CHARS), description="\n\n".join(group) or None, colour=COLOUR)
@@ -133,6 +143,17 @@ def pages_of(title: str, entries: Sequence[str], *, per_page: int) -> list[disco
             embed.set_footer(text=f"page {number} of {len(groups)}")
         embeds.append(embed)
     return embeds
+
+
+def _groups(entries: Sequence[str], *, per_page: int) -> list[list[str]]:
+    groups: list[list[str]] = [[]]
+    for entry in entries:
+        whole = entry if len(entry) <= PAGE_CHARS else cut(entry, PAGE_CHARS)
+        size = sum(len(one) + 2 for one in groups[-1])
+        if groups[-1] and (len(groups[-1]) >= per_page or size + len(whole) > PAGE_CHARS):
+            groups.append([])
+        groups[-1].append(whole)
+    return groups
 
 
 def linked(title: str, url: str) -> str:

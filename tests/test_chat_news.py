@@ -96,6 +96,20 @@ async def test_the_latest_is_paged_and_shared_without_naming_watches(chat: Chat)
     assert not public.ephemeral
     assert "Report" in str(public.embeds[0].description)
     assert "Secret plan" not in str(public.embeds[0].description)
+    assert public.embeds[0].title == "Latest (12): the first 5", "what is shared has no buttons"
+    assert not public.embeds[0].footer.text
+
+
+async def test_nobody_shares_where_they_may_not_write(chat: Chat) -> None:
+    await chat.ask("watch add", name="W", query="sanctions")
+    await news(chat)
+    mute = discord.PermissionOverwrite(send_messages=False)
+    board = chat.guild.create_text_channel("board", overwrites={chat.guild.default_role: mute})
+    refused = await chat.ann.slash(board, "latest", share=True)
+    assert "You may not write here" in said_in(refused)
+    assert refused.ephemeral
+    assert not refused.followups
+    assert "Report 0" in await chat.ask("latest", by=chat.ann, at=board)
 
 
 async def test_why_names_watch_words_spelling_and_why_not_the_others(chat: Chat) -> None:

@@ -86,7 +86,7 @@ async def test_a_faulty_query_is_refused_with_its_place(chat: Chat, query: str, 
 
 @pytest.mark.parametrize(
     ("query", "words"),
-    [("the", "common word"), ("nato", "NATO it is the acronym"), ("actor:Orlov", "single name")],
+    [("the", "common word"), ("nato", "NATO it is the acronym")],
 )
 async def test_a_doubtful_query_is_kept_with_a_warning(chat: Chat, query: str, words: str) -> None:
     await chat.ask("actor add", name="Orlov")
