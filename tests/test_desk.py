@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,20 @@ from bot.desk_names import named, offers_for, short_name, told_apart
 from bot.desk_queries import doubts_about, doubts_about_actor, meaning_of, read_query, silence_of
 from bot.desk_sight import Asker, Sight
 from bot.errors import QueryError, UserError
-from bot.model import Actor, Alias, Feed, Match, Matches, Watch, WhyNot
+from bot.model import (
+    Actor,
+    Alias,
+    Feed,
+    FeedItem,
+    ItemKeys,
+    Match,
+    Matches,
+    NewItem,
+    Poll,
+    Sorted,
+    Watch,
+    WhyNot,
+)
 from bot.reading.query import parse_query
 from bot.store import DeclaredFeed, Holdings, Store, Subscription
 
@@ -257,6 +271,33 @@ async def test_a_feed_with_a_password_is_each_servers_own(store: Store) -> None:
     assert (await store.chat.add_feed(ONE, url, by=1, now=NOW))[0] != (
         await store.chat.add_feed(TWO, url, by=1, now=NOW)
     )[0]
+
+
+async def test_a_password_is_forgotten_with_its_feed(store: Store) -> None:
+    url = "https://anna:hush@news.example/feed"
+    for number in (1, 2):
+        feed_id, fresh = await store.chat.add_feed(ONE, url, by=1, now=NOW)
+        assert fresh
+        await known_item(store, feed_id, number)
+        if number == 1:
+            await store.chat.remove_feed(ONE, feed_id)
+        else:
+            await store.chat.leave_guild(ONE, now=NOW)
+            await store.chat.forget_guilds(left_before=NOW + timedelta(days=30))
+        assert not [feed.url for feed in await store.feeds() if "hush" in feed.url or "anna" in feed.url]
+    assert len(await store.feeds()) == 2, "what they brought stays"
+    await store.chat.add_feed(ONE, URL, by=1, now=NOW)
+    await store.chat.remove_feed(ONE, 3)
+    assert [feed.id for feed in await store.feeds()] == [1, 2]
+
+
+async def known_item(store: Store, feed_id: int, number: int) -> None:
+    """Let a feed bring an item."""
+    (feed,) = [one for one in await store.feeds() if one.id == feed_id]
+    key = bytes([number]) * 16
+    keys = ItemKeys(key=key, link_hash=None, title_hash=None, content_hash=key)
+    entries = Sorted(new=(NewItem(entry=FeedItem(title="T"), keys=keys),), seen=(key,))
+    await store.commit_poll(Poll(feed=replace(feed, subscribed_at=NOW), polled_at=NOW, entries=entries))
 
 
 async def test_a_declared_feed_with_a_password_is_heard_where_declared_watches_alert(store: Store) -> None:

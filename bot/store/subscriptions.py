@@ -186,6 +186,20 @@ def remove_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int) -> None:
             AND NOT EXISTS (SELECT 1 FROM seen WHERE feed_id = feeds.id)""",
         (feed_id,),
     )
+    _forget_passwords(sql, "id = ?", feed_id)
+
+
+def _forget_passwords(sql: sqlite3.Connection, which: str, value: object) -> None:
+    """Take the password from the addresses of feeds that were one server's own and that it asks for no more; their items stay."""
+    rows = sql.execute(
+        f"""SELECT id, url FROM feeds WHERE origin = 'chat' AND guild_id <> 0 AND {which}
+        AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE feed_id = feeds.id)""",  # noqa: S608  # constants
+        (value,),
+    ).fetchall()
+    for feed_id, url in rows:
+        parts = urlsplit(url)
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=f"removed-{feed_id}").geturl()
+        sql.execute("UPDATE feeds SET url = ?, last_error = '' WHERE id = ?", (bare, feed_id))
 
 
 def settle_feeds(sql: sqlite3.Connection, ids: Iterable[int]) -> None:
@@ -268,4 +282,5 @@ def forget_guilds(sql: sqlite3.Connection, left_before: datetime) -> int:
         f"DELETE FROM guilds_left WHERE {of_gone}",  # noqa: S608  # as above
     ):
         sql.execute(statement, given)
+    _forget_passwords(sql, "guild_id IN (SELECT value FROM json_each(?))", given[0])
     return len(gone)
