@@ -68,24 +68,24 @@ class Ledger:
         self._refresh = refresh
         self._changing = asyncio.Lock()
         self._turns: dict[int, asyncio.Lock] = {}
-        self._memory: Holdings | None = None
+        self._memory: dict[int, Holdings] = {}
         self._seen_with: Watching | None = None
 
     async def sight(self, asker: Asker) -> Sight:
         """Return what the asker may see at this moment."""
-        holdings = await self._look()
+        holdings = await self._look(asker.guild_id)
         unplaced = {one.channel_id for one in holdings.watches if one.origin == "config" and not one.home_id}
         homes = {channel_id: asker.guild_id for channel_id in unplaced if channel_id and asker.holds(channel_id)}
         if homes and await self.store.chat.settle_homes(homes):  # declared since the bot met its servers
             await self.changed()
-            holdings = await self._look()
+            holdings = await self._look(asker.guild_id)
         return Sight(holdings, asker)
 
     async def glance(self, asker: Asker) -> Sight:
         """Return what the asker may see, from memory; the store is asked again only after what is watched was swapped."""
-        if self._memory is None or self._seen_with is not self.pipeline.watching:
-            return await self.sight(asker)
-        return Sight(self._memory, asker)
+        if self._seen_with is self.pipeline.watching and asker.guild_id in self._memory:
+            return Sight(self._memory[asker.guild_id], asker)
+        return await self.sight(asker)
 
     def turn(self, asker: Asker) -> asyncio.Lock:
         """Return what a server's people hold while they look, judge and change: one after another, so that no change is lost."""
@@ -105,10 +105,11 @@ class Ledger:
                 raise UserError(
                     "That is kept, but not in force yet: what it takes could not be worked out just now. Any later change brings it about."
                 ) from error
-            await self._look()
 
-    async def _look(self) -> Holdings:
+    async def _look(self, guild_id: int) -> Holdings:
         seen_with = self.pipeline.watching
-        self._memory = await self.store.chat.holdings()
-        self._seen_with = seen_with
-        return self._memory
+        holdings = await self.store.chat.holdings(guild_id)
+        if self._seen_with is not seen_with:
+            self._memory, self._seen_with = {}, seen_with
+        self._memory[guild_id] = holdings
+        return holdings

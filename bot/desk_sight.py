@@ -128,14 +128,14 @@ class Sight:
 
     def hears(self, feed_id: int) -> bool:
         """Return whether this server hears a feed."""
-        guilds = self._holdings.audiences.get(feed_id)
-        return guilds is None or self.asker.guild_id in guilds
+        return feed_id in self.heard_feeds
 
-    @property
-    def heard_feeds(self) -> frozenset[int] | None:
-        """Ids of the feeds that this server hears, resting ones too; None where it hears all."""
-        heard = frozenset(feed.id for feed in self._holdings.feeds if self.hears(feed.id))
-        return None if len(heard) == len(self._holdings.feeds) else heard
+    @cached_property
+    def heard_feeds(self) -> frozenset[int]:
+        """Ids of the feeds that this server hears, resting ones too."""
+        audiences, guild_id = self._holdings.audiences, self.asker.guild_id
+        ids = (feed.id for feed in self._holdings.feeds)
+        return frozenset(one for one in ids if one not in audiences or guild_id in audiences[one])
 
     def decides_on(self, feed: SeenFeed) -> bool:
         """Return whether what becomes of a feed's items is this server's to decide: it alone hears it, or the operator's lists are its."""

@@ -325,7 +325,7 @@ async def test_what_a_server_had_rests_when_the_bot_is_removed_and_goes_in_time(
     assert len(await store.due_feeds(NOW)) == 1
     await store.chat.leave_guild(ONE, now=NOW)
     assert await store.chat.forget_guilds(left_before=NOW + timedelta(days=30)) == 1
-    holdings = await store.chat.holdings()
+    holdings = await store.chat.holdings(ONE)
     assert (holdings.watches, holdings.actors, holdings.subscriptions) == ((), (), ())
     assert not await store.chat.rejoin_guild(ONE, now=NOW)
 
@@ -353,3 +353,22 @@ async def test_a_name_is_taken_once_in_a_server_whatever_its_case(store: Store) 
     with pytest.raises(UserError, match="already"):
         await store.chat.add_watch(Watch(guild_id=ONE, name="STRASSE", query="x"), by=1, now=NOW)
     await store.chat.add_watch(Watch(guild_id=TWO, name="Straße", query="x"), by=1, now=NOW)
+
+
+async def test_a_server_is_shown_out_of_its_own_rows_and_the_declared_ones(store: Store) -> None:
+    declared = Watch(name="Declared", query="x", channel_id=5)
+    await store.declare(feeds=[DeclaredFeed(url=f"{URL}/0")], actors=[ANNA], watches=[declared], now=NOW)
+    for guild_id in (ONE, TWO):
+        await store.chat.add_feed(guild_id, f"{URL}/{guild_id}", by=1, now=NOW)
+        await store.chat.add_feed(guild_id, URL, by=1, now=NOW)
+        await store.chat.add_watch(Watch(guild_id=guild_id, name=str(guild_id), query="x"), by=1, now=NOW)
+        await store.chat.add_actor(Actor(guild_id=guild_id, name=str(guild_id)), by=1, now=NOW)
+    holdings = await store.chat.holdings(TWO)
+    assert {one.url for one in holdings.feeds} == {f"{URL}/0", URL, f"{URL}/{TWO}"}
+    assert {one.guild_id for one in holdings.subscriptions} == {TWO}
+    assert {one.name for one in holdings.watches} == {"Declared", str(TWO)}
+    assert {(one.name, len(one.aliases)) for one in holdings.actors} == {("Anna Orlova", 1), (str(TWO), 0)}
+    assert sorted(map(sorted, holdings.audiences.values())) == [[ONE, TWO], [TWO]]
+    sight = Sight(holdings, asker(TWO))
+    foreign = next(one.id for one in await store.feeds() if one.url == f"{URL}/{ONE}")
+    assert not sight.hears(foreign), "what is not known here is not heard here"

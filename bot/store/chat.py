@@ -36,7 +36,7 @@ _OURS = "origin = 'chat' AND guild_id = ?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """All that people may be asked about, at one moment: resting feeds and watches too, of every server."""
+    """All that a server's people may be asked about, at one moment, resting feeds and watches too: theirs, and what is declared."""
 
     feeds: tuple[Feed, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
@@ -52,9 +52,9 @@ class ChatRows:
         self._write = write
         self._read = read
 
-    async def holdings(self) -> Holdings:
-        """Return all that people may be asked about."""
-        return await self._read(_holdings)
+    async def holdings(self, guild_id: int) -> Holdings:
+        """Return all that the people of a server may be asked about."""
+        return await self._read(lambda sql: _holdings(sql, guild_id))
 
     async def audiences(self) -> Mapping[int, frozenset[int]]:
         """Return which servers hear a feed, by feed, for each feed that not all hear; 0 stands for watches without a known server."""
@@ -171,13 +171,13 @@ class ChatRows:
         return await self._write(lambda sql: subscriptions.forget_guilds(sql, left_before))
 
 
-def _holdings(sql: sqlite3.Connection) -> Holdings:
+def _holdings(sql: sqlite3.Connection, guild_id: int) -> Holdings:
     return Holdings(
-        feeds=feeds_in(sql),
-        subscriptions=subscriptions.subscriptions_in(sql),
-        watches=watches_in(sql, resting=True),
-        actors=actors_in(sql),
-        audiences=subscriptions.audiences_in(sql),
+        feeds=feeds_in(sql, of_guild=guild_id),
+        subscriptions=subscriptions.subscriptions_in(sql, guild_id),
+        watches=watches_in(sql, resting=True, of_guild=guild_id),
+        actors=actors_in(sql, of_guild=guild_id),
+        audiences=subscriptions.audiences_in(sql, of_guild=guild_id),
     )
 
 

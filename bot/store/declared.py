@@ -114,21 +114,30 @@ def _rest_unnamed(sql: sqlite3.Connection, table: str, named: Iterable[tuple[int
     )
 
 
-def feeds_in(sql: sqlite3.Connection) -> tuple[Feed, ...]:
-    """Return every feed, resting ones (state "paused") too, in the order in which they were added."""
-    return tuple(feed_in(row) for row in sql.execute(f"SELECT {FEED_COLUMNS} FROM {FEEDS} ORDER BY f.id"))  # noqa: S608  # constants
+def feeds_in(sql: sqlite3.Connection, *, of_guild: int | None = None) -> tuple[Feed, ...]:
+    """Return every feed, resting ones (state "paused") too, in the order in which they were added.
+
+    of_guild: those alone that this server asks for, or that are declared.
+    """
+    rows = sql.execute(
+        f"""SELECT {FEED_COLUMNS} FROM {FEEDS} WHERE ?1 IS NULL OR f.origin = 'config'
+            OR f.id IN (SELECT feed_id FROM subscriptions WHERE guild_id = ?1) ORDER BY f.id""",  # noqa: S608  # constants
+        (of_guild,),
+    )
+    return tuple(map(feed_in, rows))
 
 
-def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch, ...]:
+def watches_in(sql: sqlite3.Connection, *, resting: bool = False, of_guild: int | None = None) -> tuple[Watch, ...]:
     """Return the watches that are on, in the order in which they were added; resting: those that people paused, too.
 
-    Those of a server that the bot was removed from rest with it.
+    Those of a server that the bot was removed from rest with it. of_guild: those alone that this server made, or that are declared.
     """
     rows = sql.execute(
         """SELECT id, guild_id, name, query, channel_id, thread_id, mention, origin, enabled, home_id, since_at, in_private,
             (SELECT json_group_array(feed_id) FROM watch_feeds WHERE watch_id = id)
-        FROM watches WHERE (enabled OR (? AND origin = 'chat')) AND guild_id NOT IN (SELECT guild_id FROM guilds_left) ORDER BY id""",
-        (resting,),
+        FROM watches WHERE (enabled OR (?1 AND origin = 'chat')) AND guild_id NOT IN (SELECT guild_id FROM guilds_left)
+            AND (?2 IS NULL OR guild_id IN (0, ?2)) ORDER BY id""",
+        (resting, of_guild),
     )
     return tuple(
         Watch(
@@ -150,15 +159,24 @@ def watches_in(sql: sqlite3.Connection, *, resting: bool = False) -> tuple[Watch
     )
 
 
-def actors_in(sql: sqlite3.Connection) -> tuple[Actor, ...]:
-    """Return the actors that are on, with their spellings (struck ones too) as they were given."""
+def actors_in(sql: sqlite3.Connection, *, of_guild: int | None = None) -> tuple[Actor, ...]:
+    """Return the actors that are on, with their spellings (struck ones too) as they were given.
+
+    of_guild: those alone that this server made, or that are declared.
+    """
+    ours = "?1 IS NULL OR guild_id IN (0, ?1)"
     aliases: dict[int, list[Alias]] = {}
     for actor_id, text, rule, lang, origin, struck in sql.execute(
-        "SELECT actor_id, text, rule, lang, origin, struck FROM aliases ORDER BY actor_id, position"
+        f"""SELECT actor_id, text, rule, lang, origin, struck FROM aliases
+        WHERE actor_id IN (SELECT id FROM actors WHERE {ours}) ORDER BY actor_id, position""",  # noqa: S608  # a constant
+        (of_guild,),
     ):
         alias = Alias(text=text, rule=rule, origin=origin, lang=lang or None, struck=bool(struck))
         aliases.setdefault(actor_id, []).append(alias)
-    rows = sql.execute("SELECT id, guild_id, name, origin FROM actors WHERE enabled ORDER BY id")
+    rows = sql.execute(
+        f"SELECT id, guild_id, name, origin FROM actors WHERE enabled AND ({ours}) ORDER BY id",  # noqa: S608  # as above
+        (of_guild,),
+    )
     return tuple(
         Actor(id=id_, guild_id=guild_id, name=name, aliases=tuple(aliases.get(id_, ())), origin=origin)
         for id_, guild_id, name, origin in rows

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+OWN = "SELECT feed_id FROM subscriptions WHERE guild_id = ?1"
 GONE = "The feed is not heard here any more: somebody removed it. /feed list shows what is."
 
 
@@ -36,10 +37,12 @@ class Subscription:
     created_by: int
 
 
-def subscriptions_in(sql: sqlite3.Connection) -> tuple[Subscription, ...]:
-    """Return every server's subscriptions, oldest first."""
+def subscriptions_in(sql: sqlite3.Connection, guild_id: int) -> tuple[Subscription, ...]:
+    """Return a server's subscriptions, oldest first."""
     rows = sql.execute(
-        "SELECT guild_id, feed_id, name, interval_s, enabled, created_by FROM subscriptions ORDER BY added_at, feed_id"
+        """SELECT guild_id, feed_id, name, interval_s, enabled, created_by FROM subscriptions
+        WHERE guild_id = ? ORDER BY added_at, feed_id""",
+        (guild_id,),
     )
     return tuple(
         Subscription(
@@ -54,18 +57,24 @@ def subscriptions_in(sql: sqlite3.Connection) -> tuple[Subscription, ...]:
     )
 
 
-def audiences_in(sql: sqlite3.Connection) -> dict[int, frozenset[int]]:
-    """Return which servers hear a feed, for each feed that not all hear.
+def audiences_in(sql: sqlite3.Connection, *, of_guild: int | None = None) -> dict[int, frozenset[int]]:
+    """Return which servers hear a feed, for each feed that not all hear; of_guild: of those that this server asks for, or that are declared.
 
     A feed from chat is heard by the servers that ask for it. A declared one is heard by all; where it needs a password, only by the
     servers that declared watches alert.
     """
+    own = (of_guild,)
     heard: dict[int, set[int]] = {
-        feed_id: set() for (feed_id,) in sql.execute("SELECT id FROM feeds WHERE origin = 'chat'")
+        feed_id: set()
+        for (feed_id,) in sql.execute(
+            f"SELECT id FROM feeds WHERE origin = 'chat' AND (?1 IS NULL OR id IN ({OWN}))",  # noqa: S608  # a constant
+            own,
+        )
     }
     for feed_id, guild_id in sql.execute(
-        """SELECT feed_id, guild_id FROM subscriptions
-        WHERE enabled AND guild_id NOT IN (SELECT guild_id FROM guilds_left)"""
+        f"""SELECT feed_id, guild_id FROM subscriptions
+        WHERE enabled AND guild_id NOT IN (SELECT guild_id FROM guilds_left) AND (?1 IS NULL OR feed_id IN ({OWN}))""",  # noqa: S608  # as above
+        own,
     ):
         if feed_id in heard:
             heard[feed_id].add(guild_id)
