@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LIMIT_ANSWER_BYTES = 24 << 20  # the largest document that is read, in the encoding that makes most of it, twice over
-PIECE_BYTES = 256 << 10
+PIECE_BYTES = 64 << 10  # as large as a pipe
 _LENGTH = struct.Struct("!Q")
 _VALUE_TYPES = {
     ("datetime", "datetime"),
