@@ -340,7 +340,12 @@ async def test_17_a_410_that_lasts_stops_the_polling_and_is_said_once(
 async def test_18_a_lasting_redirect_changes_where_the_feed_is_asked(
     opened: Opener, site: ScriptedSite, status: int, *, public: bool
 ) -> None:
-    site.scripts["/feed"] = site.scripts["/new"] = lambda _: feed_answer(item("a", site), item("b", site))
+    def document(request: http.Request) -> http.Response:
+        if status == 308 and request.headers.get("If-None-Match") == '"v"':
+            return feed_answer(status=304, ETag='"v"')
+        return feed_answer(item("a", site), item("b", site), ETag='"v"')
+
+    site.scripts["/feed"] = site.scripts["/new"] = document
     async with opened(public=public) as polite:
         await polite.poll()
         site.script("/feed", status=status, Location="/new?key=secret")
