@@ -240,46 +240,54 @@ async def test_a_full_database_is_said_plainly(chat: Chat, monkeypatch: pytest.M
 async def test_every_command_of_the_contract_is_there_with_its_options(chat: Chat) -> None:
     (put,) = [one for one in chat.env.http_requests if one.path.endswith("/commands") and one.method == "PUT"]
     assert isinstance(put.json, list)
-    found = {name: names for command in put.json for name, names in options_of(command)}
+    found = {name: options for command in put.json for name, options in options_of(command)}
     wanted = {
-        "feed add": {"url", "name", "backfill"},
-        "feed edit": {"feed", "name", "interval"},
-        **{f"feed {verb}": {"feed"} for verb in ("remove", "pause", "resume", "release")},
-        "feed list": {"state"},
-        "feed test": {"feed", "url"},
-        "watch add": {"name", "query", "channel", "mention", "feeds"},
-        "watch edit": {"watch", "name", "query", "channel", "mention", "feeds"},
-        **{f"watch {verb}": {"watch"} for verb in ("remove", "pause", "resume", "show")},
-        "watch list": set(),
-        "actor add": {"name", "aliases"},
-        "actor edit": {"actor", "name"},
-        "actor remove": {"actor"},
-        "actor list": set(),
-        "actor show": {"actor"},
-        "actor alias add": {"actor", "alias"},
-        "actor alias remove": {"actor", "alias"},
-        "latest": {"watch", "actor", "query", "since", "share"},
-        "why": {"link"},
-        "status": set(),
-        "help": {"topic"},
+        "feed add": "url! name backfill:bool",
+        "feed edit": "feed!~ name interval",
+        **{f"feed {verb}": "feed!~" for verb in ("remove", "pause", "resume", "release")},
+        "feed list": "state",
+        "feed test": "feed~ url",
+        "watch add": "name! query! channel:channel mention:role feeds~",
+        "watch edit": "watch!~ name query channel:channel mention:role feeds~",
+        **{f"watch {verb}": "watch!~" for verb in ("remove", "pause", "resume", "show")},
+        "watch list": "",
+        "actor add": "name! aliases",
+        "actor edit": "actor!~ name",
+        "actor remove": "actor!~",
+        "actor list": "",
+        "actor show": "actor!~",
+        "actor alias add": "actor!~ alias!",
+        "actor alias remove": "actor!~ alias!~",
+        "latest": "watch~ actor~ query since share:bool",
+        "why": "link!",
+        "status": "",
+        "help": "topic",
     }
     for name, options in wanted.items():
-        assert options <= found[name], name
+        assert set(options.split()) <= found[name], name
+        assert {one for one in found[name] if "!" in one} <= set(options.split()), f"{name} asks for more"
     for command in put.json:
         assert command["contexts"] == [0], "in servers only"
         assert command["integration_types"] == [0], "installed by servers only"
     assert faults_sent(chat.env) == []
 
 
+KINDS = {3: "", 5: ":bool", 7: ":channel", 8: ":role"}
+
+
 def options_of(command: dict[str, object], before: str = "") -> list[tuple[str, set[str]]]:
-    """Return each command below this one with the names of its options."""
+    """Return each command below this one with its options: "!" must be given, "~" is offered while one types, then its kind."""
     name = f"{before} {command['name']}".strip()
     options = command.get("options") or []
     assert isinstance(options, list)
     below = [one for one in options if one["type"] in (1, 2)]
-    if not below:
-        return [(name, {one["name"] for one in options})]
-    return [found for one in below for found in options_of(one, name)]
+    if below:
+        return [found for one in below for found in options_of(one, name)]
+    marked = {
+        f"{one['name']}{'!' * bool(one.get('required'))}{'~' * bool(one.get('autocomplete'))}{KINDS.get(one['type'], ':?')}"
+        for one in options
+    }
+    return [(name, marked)]
 
 
 @pytest.mark.parametrize(

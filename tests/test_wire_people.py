@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fakes import entry
 from tests.wire_fakes import SANCTIONS, Desk, titles
 
 
@@ -55,25 +56,63 @@ async def test_7_a_button_from_before_a_restart_is_answered(desk: Desk) -> None:
         assert "Harbour" in (await (await desk.discord.slash("watch list")).wait()).text
 
 
-async def test_9_no_server_sees_what_another_one_watches(desk: Desk) -> None:
+async def test_9_no_server_sees_what_another_one_watches_hears_or_knows(desk: Desk) -> None:
     other = desk.discord.add_guild("Other")
     there = desk.discord.add_channel(other, "news")
     them = other.members[other.owner_id]
+    private = desk.site.feed("/private", entry("Old memo", desk.site.url("/memo"), guid="memo"), title="Vault wire")
+    private = private.replace("http://", "http://anna:hushhush@")
     desk.configure()
     async with desk.bot():
-        await (await desk.discord.slash("watch add", {"name": "Harbour secret", "query": '="council"'})).wait()
-        desk.publish("Council report")
-        await desk.posted(1, desk.discord.general)
-        for line, options in (
-            ("watch list", {}),
-            ("latest", {}),
-            ("latest", {"watch": "Harbour secret"}),
-            ("watch show", {"watch": "Harbour secret"}),
+        for line, given in (
+            ("feed add", {"url": private, "name": "Nightfall"}),
+            ("actor add", {"name": "Greta Quill", "aliases": "Quillova"}),
+            ("watch add", {"name": "Harbour secret", "query": '="council" OR actor:"Greta Quill"'}),
         ):
-            answer = await (await desk.discord.slash(line, options, by=them, channel=there)).wait()
-            assert "Council report" not in answer.text
-            assert "Harbour secret" not in answer.text.replace('"Harbour secret"', "").replace("“Harbour secret”", "")
-        found = await desk.discord.autocomplete("watch show", "watch", "Har", by=them, channel=there)
-        assert found.choices == []
-        found = await desk.discord.autocomplete("watch show", "watch", "Har")
-        assert len(found.choices) == 1
+            done = await (await desk.discord.slash(line, given)).wait()
+            assert given["name"] in done.text, done.text
+        link = desk.publish("Council report", feed="/private")
+        await desk.posted(1, desk.discord.general)
+        asked: list[tuple[str, dict[str, str]]] = [
+            *((line, {}) for line in ("watch list", "feed list", "actor list", "latest", "status")),
+            ("latest", {"watch": "Harbour secret"}),
+            ("latest", {"query": '="council"'}),
+            ("watch show", {"watch": "Harbour secret"}),
+            ("feed test", {"feed": "Nightfall"}),
+            ("feed remove", {"feed": "Nightfall"}),
+            ("actor show", {"actor": "Greta Quill"}),
+            ("actor alias add", {"actor": "Greta Quill", "alias": "G. Quill"}),
+            ("why", {"link": link}),
+        ]
+        for line, options in asked:
+            ours = await (await desk.discord.slash(line, options)).wait()
+            theirs = await (await desk.discord.slash(line, options, by=them, channel=there)).wait()
+            text = theirs.text
+            for typed in options.values():  # what they typed themselves may be said back
+                text = text.replace(typed, "")
+            for ours_alone in (
+                "Council",
+                "Harbour",
+                "Nightfall",
+                "Vault",
+                "Greta",
+                "Quillova",
+                "memo",
+                "anna",
+                "1 sent",
+            ):
+                assert ours_alone not in text, (line, ours_alone)
+            assert theirs.text != ours.text, line
+            assert "hushhush" not in ours.text + theirs.text
+        for line, option in (
+            ("watch show", "watch"),
+            ("feed test", "feed"),
+            ("actor show", "actor"),
+            ("latest", "actor"),
+        ):
+            found = await desk.discord.autocomplete(line, option, "", by=them, channel=there)
+            assert not {"Harbour secret", "Nightfall", "Vault wire", "Greta Quill"} & {
+                one["name"] for one in found.choices
+            }
+            found = await desk.discord.autocomplete(line, option, "")
+            assert {"Harbour secret", "Nightfall", "Greta Quill"} & {one["name"] for one in found.choices}, line

@@ -58,7 +58,7 @@ def subscriptions_in(sql: sqlite3.Connection, guild_id: int) -> tuple[Subscripti
 
 
 def audiences_in(sql: sqlite3.Connection, *, of_guild: int | None = None) -> dict[int, frozenset[int]]:
-    """Return which servers hear a feed, for each feed that not all hear; of_guild: of those that this server asks for, or that are declared.
+    """Return which servers hear a feed, for each feed that not all hear; of_guild: of those alone that it asks for, or that are declared.
 
     A feed from chat is heard by the servers that ask for it. A declared one is heard by all; where it needs a password, only by the
     servers that declared watches alert.
