@@ -71,6 +71,12 @@ class ActorDesk:
         name = clean_name(name, "actor")
         if name.casefold() in {one.name.casefold() for one in sight.actors}:
             raise UserError(f'There is an actor "{name}" already: /actor alias add gives it another spelling.')
+        bearers = [one.name for one in sight.actors if name.casefold() in sight.spellings_of(one)]
+        if bearers:
+            raise UserError(
+                f'"{name}" is an alias of {" and of ".join(bearers)} already, and counts as such. '
+                "For somebody else take the full name, or remove that alias first."
+            )
         if len(sight.actors) >= MOST_ACTORS:
             raise UserError(f"A server may have {MOST_ACTORS} actors: remove one first.")
         given = list(dict.fromkeys(_alias(part) for part in _BETWEEN.split(aliases) if part.strip()))

@@ -37,7 +37,7 @@ DEFAULT = "default"
 RELEASE_GAP_S = 60.0
 LOOKS_KEPT = 20
 STATES = {
-    "new": "not read yet",
+    "new": "waits to be read",
     "ok": "works",
     "slow": "slow",
     "failing": "fails",

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import UserError
@@ -13,13 +14,15 @@ from bot.feeds.links import without_credentials
 from bot.plurals import plural_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 T = TypeVar("T")
 
 NAME_CHARS = 100
 OFFERS = 25
 CLOSEST = 3
+NO_ALIASES: Mapping[str, Sequence[str]] = MappingProxyType({})
+_NUMBER = re.compile(r"(\d{1,18})")
 _STEM_CHARS = 40
 _MARK_CHARS = 50
 _JOINERS = "\u200c\u200d"  # needed by Persian words and by emoji
@@ -85,23 +88,33 @@ def named(name: str, known: Mapping[str, T], noun: str) -> T:
     raise UserError(f'There is no {noun} "{wanted[:NAME_CHARS]}" here. {way_out}')
 
 
-def offers_for(typed: str, names: Iterable[str]) -> list[str]:
-    """Return what may be meant by what is typed so far, best first: what begins so, then a word that does, then what holds it."""
+def natural_order(name: str) -> list[str | int]:
+    """Return a key by which "Team 2" stands before "Team 10", whatever the case."""
+    return [int(part) if at % 2 else part for at, part in enumerate(_NUMBER.split(name.casefold()))]
+
+
+def offers_for(typed: str, names: Iterable[str], aliases: Mapping[str, Sequence[str]] = NO_ALIASES) -> list[str]:
+    """Return what may be meant by what is typed so far, best first: what begins so, then a word that does, then what holds it.
+
+    aliases: what else stands for a name; of two that fit alike, the one that fits by its name comes first.
+    """
     wanted = " ".join(typed.split()).casefold()
     ranked: list[tuple[int, int, str]] = []
     for place, name in enumerate(dict.fromkeys(names)):
-        low = name.casefold()
-        if low.startswith(wanted):
-            rank = 0
-        elif any(word.startswith(wanted) for word in low.split()):
-            rank = 1
-        elif wanted in low:
-            rank = 2
-        else:
-            continue
-        if len(name) <= NAME_CHARS:
-            ranked.append((rank, place, name))
+        ranks = [2 * rank for rank in (_rank(name, wanted),) if rank is not None]
+        ranks += [2 * rank + 1 for alias in aliases.get(name, ()) if (rank := _rank(alias, wanted)) is not None]
+        if ranks and len(name) <= NAME_CHARS:
+            ranked.append((min(ranks), place, name))
     return [name for _, _, name in sorted(ranked)[:OFFERS]]
+
+
+def _rank(name: str, wanted: str) -> int | None:
+    low = name.casefold()
+    if low.startswith(wanted):
+        return 0
+    if any(word.startswith(wanted) for word in low.split()):
+        return 1
+    return 2 if wanted in low else None
 
 
 def clean_name(name: str, noun: str) -> str:
@@ -112,7 +125,8 @@ def clean_name(name: str, noun: str) -> str:
     """
     line = one_line(name)
     if not any(map(str.isalnum, line)):
-        raise UserError(f"A {noun} needs a name with at least one letter or digit.")
+        article = "An" if noun[:1] in "aeiou" else "A"
+        raise UserError(f"{article} {noun} needs a name with at least one letter or digit.")
     if len(line) > NAME_CHARS:
         raise UserError(f"A name may have {NAME_CHARS} characters; this one has {len(line)}.")
     return line

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bot.desk_names import host_in, named, short_name, told_apart
+from bot.desk_names import host_in, named, natural_order, short_name, told_apart
 from bot.errors import UserError
 from bot.feeds.links import without_credentials
 
@@ -74,7 +74,7 @@ class Sight:
             )
         apart = told_apart((one.name, host_in(one.feed.url), one) for _, one in sorted(seen.items()))
         feeds = [replace(one, name=name) for name, one in apart.items()]
-        return tuple(sorted(feeds, key=lambda one: one.name.casefold()))
+        return tuple(sorted(feeds, key=lambda one: natural_order(one.name)))
 
     @cached_property
     def watches(self) -> tuple[Watch, ...]:
@@ -94,7 +94,7 @@ class Sight:
     @cached_property
     def all_watches(self) -> tuple[Watch, ...]:
         """The watches of this server, by name, also those that the asker cannot see: to judge by, never to be shown."""
-        return tuple(sorted(filter(self._is_ours, self._holdings.watches), key=lambda watch: watch.name.casefold()))
+        return tuple(sorted(filter(self._is_ours, self._holdings.watches), key=lambda watch: natural_order(watch.name)))
 
     def shown(self, watches: Iterable[Watch]) -> tuple[str, ...]:
         """Return what may be said of watches: the names of those that the asker can see, and whether there are others."""
@@ -114,7 +114,7 @@ class Sight:
         actors = [
             one for one in self._holdings.actors if one.guild_id == guild_id or (not one.guild_id and self.is_home)
         ]
-        return tuple(sorted(actors, key=lambda actor: actor.name.casefold()))
+        return tuple(sorted(actors, key=lambda actor: natural_order(actor.name)))
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -152,12 +152,24 @@ class Sight:
         return named(name, self.watches_by_name, "watch")
 
     def actor(self, name: str) -> Actor:
-        """Return the actor of that name.
+        """Return the actor of that name, else the one that it is an alias of.
 
         Raises:
-            UserError: there is none here.
+            UserError: there is none here, or several bear that alias.
         """
+        low = " ".join(name.split()).casefold()
+        if low not in {one.casefold() for one in self.actors_by_name}:
+            bearers = {one: actor for one, actor in self.actors_by_name.items() if low in self.spellings_of(actor)}
+            if len(bearers) > 1:
+                raise UserError(f'"{name.strip()}" is an alias of {" and of ".join(bearers)}: say which.')
+            for actor in bearers.values():
+                return actor
         return named(name, self.actors_by_name, "actor")
+
+    @staticmethod
+    def spellings_of(actor: Actor) -> set[str]:
+        """Return the aliases of an actor as they are compared."""
+        return {" ".join(alias.text.split()).casefold() for alias in actor.aliases if not alias.struck}
 
     def feed(self, name: str) -> SeenFeed:
         """Return the feed of that name or address.

@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.desk_names import offers_for
+from bot.desk_names import NO_ALIASES, offers_for
 from bot.desk_sight import Asker
 from bot.errors import StoreError, UserError
 from cogs._buttons import Kept, Pages
@@ -20,7 +20,7 @@ from cogs._escape import clean, cut, set_apart, shown
 from cogs._refusals import CONTENT_CHARS, NOBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bot.desk import Desk
     from bot.desk_sight import Sight
@@ -184,7 +184,10 @@ def doubts_shown(doubts: Iterable[str]) -> list[str]:
 
 
 async def offer(
-    interaction: Interaction, typed: str, names_in: Callable[[Sight], Iterable[str]]
+    interaction: Interaction,
+    typed: str,
+    names_in: Callable[[Sight], Iterable[str]],
+    aliases_in: Callable[[Sight], Mapping[str, Sequence[str]]] = lambda _: NO_ALIASES,
 ) -> list[app_commands.Choice[str]]:
     """Return at most 25 names that may be meant, from memory; none where the asker may see none."""
     command = interaction.command
@@ -195,7 +198,9 @@ async def offer(
         sight = await cog.desk.glance(cog.asker(interaction))
     except (UserError, StoreError):
         return []
-    return [app_commands.Choice(name=name, value=name) for name in offers_for(typed, names_in(sight))]
+    return [
+        app_commands.Choice(name=name, value=name) for name in offers_for(typed, names_in(sight), aliases_in(sight))
+    ]
 
 
 async def offer_watches(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
@@ -212,14 +217,21 @@ async def offer_own_watches(interaction: Interaction, typed: str) -> list[app_co
 
 async def offer_actors(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer the actors of this server."""
-    return await offer(interaction, typed, lambda sight: sight.actors_by_name)
+    return await offer(interaction, typed, lambda sight: sight.actors_by_name, _aliases_in)
 
 
 async def offer_own_actors(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """Offer the actors that chat may change."""
     return await offer(
-        interaction, typed, lambda sight: [name for name, one in sight.actors_by_name.items() if one.origin == "chat"]
+        interaction,
+        typed,
+        lambda sight: [name for name, one in sight.actors_by_name.items() if one.origin == "chat"],
+        _aliases_in,
     )
+
+
+def _aliases_in(sight: Sight) -> Mapping[str, Sequence[str]]:
+    return {name: [alias.text for alias in one.aliases] for name, one in sight.actors_by_name.items()}
 
 
 async def offer_feeds(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:

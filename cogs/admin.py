@@ -10,6 +10,7 @@ from discord import app_commands
 from bot.desk_feeds import STATES
 from cogs._answers import DeskCog, defer, guild_only_contexts, guild_only_installs, reply_pages, when
 from cogs._escape import shown
+from cogs._help import HELP
 
 if TYPE_CHECKING:
     from bot.desk_house import House
@@ -17,38 +18,9 @@ if TYPE_CHECKING:
     from bot.store import Standing
 
 Interaction = discord.Interaction[Any]
-Topic = Literal["start", "query", "actors", "alerts", "rights"]
+Topic = Literal["start", "commands", "query", "actors", "alerts", "rights"]
 
 TROUBLES_SHOWN = 8
-
-HELP: dict[str, str] = {
-    "start": (
-        "wirewatch polls news feeds, reads the articles behind them, and tells a channel once when one matches.\n\n"
-        "1. `/feed add` subscribes this server to a feed.\n"
-        "2. `/watch add` says what to look for, and posts to the channel you ask in.\n"
-        "3. `/latest` shows what lately matched, `/why` explains a link.\n\n"
-        "More: `/help query`, `/help actors`, `/help alerts`, `/help rights`."
-    ),
-    "query": (
-        '`sanctions` · that word, in any form\n`"prime minister"` · that phrase\n`=Sochi` · exactly so\n`sanction*` · words that begin so\n'
-        "`sanctions Belarus` · both\n`sanctions OR embargo` · one is enough\n`sanctions -sport` · without\n"
-        '`actor:"Alexander Lukashenko"` · a person, in every known spelling\n`title:sanctions` · in the headline\n'
-        "`sanctions NEAR/5 Minsk` · at most five words apart\n`source:Reuters` · from one outlet\n\n"
-        "Capitals matter for acronyms: `US` is not `us`."
-    ),
-    "actors": (
-        "`/actor add` keeps a full name; `/actor alias add` gives it other spellings. In a query write "
-        '`actor:"Full Name"`. A surname alone counts only in articles that give a fuller name; what you type as an alias counts as typed.'
-    ),
-    "alerts": (
-        "A channel is told of each story once, by a message that says which words matched and where. "
-        "Later reports of it edit that message. Subscribing posts nothing old. What could be read only as a teaser says so."
-    ),
-    "rights": (
-        "Adding, changing and removing is for people with Manage Server, or with the role that the operator named. "
-        "Everybody may look, and sees the watches whose channel they can see. Server Settings → Integrations narrows that further."
-    ),
-}
 
 
 class Admin(DeskCog):
@@ -76,7 +48,7 @@ class Admin(DeskCog):
 
 def _status(status: Status) -> list[str]:
     feeds = (
-        ", ".join(f"{count} {STATES[state]}" for state, count in sorted(status.feeds.items()))
+        ", ".join(f"{STATES[state]}: {count}" for state, count in sorted(status.feeds.items()))
         or "none: /feed add takes an address"
     )
     paused = f", {status.watches_paused} paused" if status.watches_paused else ""

@@ -72,6 +72,10 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             lines.append(
                 "The bot reads this feed already: none of its items can count as new. /latest finds what was read."
             )
+        if not added.items:
+            lines.append(
+                "⚠ It holds no item at all: should it, then its address leads to something else, or its document is broken."
+            )
         lines += [f"Newest: {_line(one)}" for one in added.newest]
         if added.feed.feed.last_error:
             lines.append(f"⚠ {shown(added.feed.feed.last_error, 400)}")
@@ -97,7 +101,7 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         """Change a feed."""
         await defer(interaction)
         changed = await self.desk.feeds.edit(self.asker(interaction), feed, new_name=name, interval=interval)
-        every = f", polled every {shown_duration(changed.feed.interval_s)} at most" if changed.feed.interval_s else ""
+        every = f", polled at most every {shown_duration(changed.feed.interval_s)}" if changed.feed.interval_s else ""
         await reply(interaction, f"Changed: **{shown(changed.name, 200)}**{every}.")
 
     @app_commands.command(name="remove", description="Stop hearing a feed; asks first")
@@ -169,7 +173,7 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         feeds = await self.desk.feeds.list(asker, state=state or "")
         if not feeds:
             none = (
-                f"No feed is in the state “{STATES[state]}”."
+                f"No feed here is listed as “{STATES[state]}”."
                 if state
                 else "This server hears no feed yet: /feed add takes an address."
             )
@@ -210,7 +214,7 @@ def _entry(one: SeenFeed, asker: Asker, remarks: Sequence[str]) -> str:
     if state != "paused" and feed.last_error:
         parts.append(shown(feed.last_error, 300))
     if feed.interval_s:
-        parts.append(f"every {shown_duration(feed.interval_s)} at most")
+        parts.append(f"at most every {shown_duration(feed.interval_s)}")
     return "\n".join([*parts, *(shown(remark, 300) for remark in remarks)])
 
 
@@ -218,18 +222,24 @@ def _report(report: FeedReport, remarks: Sequence[str]) -> str:
     if report.parsed is not None:
         parsed = report.parsed
         lines = [
-            f"**{shown(parsed.title, 200) or 'A feed without a title'}** · {len(parsed.items)} items · not subscribed"
+            f"**{shown(parsed.title, 200) or 'A feed without a title'}** · {counted(len(parsed.items), 'item')} · not subscribed"
         ]
         lines += [f"• {linked(item.title, item.link)} · {when(item.published_at)}" for item in parsed.items[:3]]
         return "\n".join([*lines, *(f"⚠ {shown(problem, 300)}" for problem in parsed.problems[:5])])
     assert report.feed is not None  # noqa: S101  # one of the two is there
     one, feed = report.feed, report.feed.feed
     lines = [f"**{shown(one.name, 200)}** · {STATES[state_of(one)]}", shown(report.address, 300)]
-    lines.append(f"asked {when(feed.last_poll_at)} · worked {when(feed.last_ok_at)} · next {when(feed.next_poll_at)}")
+    following = f"next {when(feed.next_poll_at)}" if feed.next_poll_at else "next as soon as its turn comes"
+    parts = [
+        f"asked {when(feed.last_poll_at)}",
+        f"worked {when(feed.last_ok_at)}",
+        *([following] if state_of(one) != "paused" else []),
+    ]
+    lines.append(" · ".join(parts))
     if feed.last_error:
         lines.append(f"⚠ {shown(feed.last_error, 400)}")
     lines += [shown(remark, 300) for remark in remarks]
-    lines.append(f"{report.items} items kept" + (", the newest:" if report.newest else ""))
+    lines.append(f"{counted(report.items, 'item')} kept" + (", the newest:" if report.newest else ""))
     return "\n".join([*lines, *(f"• {_line(each)}" for each in report.newest)])
 
 

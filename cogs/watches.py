@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.desk_watches import WatchDraft
 from bot.errors import UserError
+from bot.plurals import counted
 from cogs._answers import (
     DeskCog,
     code,
@@ -80,7 +81,8 @@ class Watches(DeskCog, commands.GroupCog, group_name="watch", group_description=
             feeds=feeds,
         )
         view = await self.desk.watches.add(self.asker(interaction), draft)
-        lines = [f"Watching: **{shown(view.watch.name, 200)}** → {place.mention}, from now on."]
+        ping = f", pinging {mention.mention}" if mention else ""
+        lines = [f"Watching: **{shown(view.watch.name, 200)}** → {place.mention}{ping}, from now on."]
         await reply(interaction, "\n".join([*lines, *_said(view), *_lacking(place, mention)]))
 
     @app_commands.command(name="edit", description="Change a watch")
@@ -118,7 +120,7 @@ class Watches(DeskCog, commands.GroupCog, group_name="watch", group_description=
             feeds=feeds,
         )
         view = await self.desk.watches.edit(self.asker(interaction), watch, draft)
-        lines = [f"Changed: **{shown(view.watch.name, 200)}** → {_place(view.watch)}, in force now."]
+        lines = [f"Changed: **{shown(view.watch.name, 200)}** → {_place(view.watch)}{_ping(view.watch)}, in force now."]
         lacking = _lacking(channel, mention) if channel or mention else []
         await reply(interaction, "\n".join([*lines, *_said(view), *lacking]))
 
@@ -155,7 +157,11 @@ class Watches(DeskCog, commands.GroupCog, group_name="watch", group_description=
         """Resume a watch."""
         await defer(interaction)
         one = await self.desk.watches.switch(self.asker(interaction), watch, on=True)
-        await reply(interaction, f"On again: **{shown(one.name, 200)}**. /latest shows what it missed.")
+        query = code(one.query, 1_000)
+        await reply(
+            interaction,
+            f"On again: **{shown(one.name, 200)}**. What appeared meanwhile is not posted; /latest finds it by query: {query}",
+        )
 
     @app_commands.command(name="list", description="The watches whose channels you can see")
     async def list(self, interaction: Interaction) -> None:
@@ -163,7 +169,12 @@ class Watches(DeskCog, commands.GroupCog, group_name="watch", group_description=
         await defer(interaction)
         watches = await self.desk.watches.list(self.asker(interaction))
         if not watches:
-            await reply(interaction, "There is no watch here that you can see: /watch add makes one.")
+            way = (
+                "/watch add makes one"
+                if self.asker(interaction).is_manager
+                else "people who manage this server make them"
+            )
+            await reply(interaction, f"There is no watch here that you can see: {way}.")
             return
         await reply_pages(interaction, f"Watches ({len(watches)})", [_entry(one) for one in watches])
 
@@ -210,9 +221,13 @@ def _said(view: WatchView) -> list[str]:
 
 def _entry(watch: Watch) -> str:
     marks = [*(["declared"] if watch.origin == "config" else []), *([] if watch.enabled else ["paused"])]
-    ping = f" · pings <@&{watch.mention}>" if watch.mention else ""
+    feeds = f" · only from {counted(len(watch.feeds), 'feed')}" if watch.feeds else ""
     head = " · ".join([f"**{shown(watch.name, 200)}**", *marks])
-    return f"{head}\n{code(watch.query)} → {_place(watch)}{ping}"
+    return f"{head}\n{code(watch.query)} → {_place(watch)}{_ping(watch)}{feeds}"
+
+
+def _ping(watch: Watch) -> str:
+    return f" · pings <@&{watch.mention}>" if watch.mention else ""
 
 
 def _place(watch: Watch) -> str:

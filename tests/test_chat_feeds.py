@@ -73,7 +73,7 @@ async def test_a_feed_is_renamed_and_given_an_interval(chat: Chat) -> None:
     assert "Other name" in await chat.ask("feed edit", feed="sample WIRE", name="Other name", interval="10m")
     listed = await chat.ask("feed list")
     assert "Other name" in listed
-    assert "every 10m at most" in listed
+    assert "at most every 10m" in listed
     assert (await chat.store.feeds())[0].interval_s == 600
     assert "a duration" in await chat.ask("feed edit", feed="Other name", interval="soon")
     assert "Say what to change" in await chat.ask("feed edit", feed="Other name")

@@ -242,7 +242,7 @@ def feed_lines(sql: sqlite3.Connection, feed_id: int, limit: int) -> tuple[int, 
     ((count,),) = sql.execute("SELECT COUNT(*) FROM items WHERE feed_id = ?", (feed_id,)).fetchall()
     rows = sql.execute(
         """SELECT title, url, published_at, first_seen_at FROM items WHERE feed_id = ?
-        ORDER BY COALESCE(published_at, first_seen_at) DESC, id LIMIT ?""",
+        ORDER BY COALESCE(published_at, first_seen_at) DESC, id DESC LIMIT ?""",
         (feed_id, limit),
     )
     return int(count), tuple(

@@ -84,7 +84,7 @@ def too_large(host: str, limit_bytes: int) -> FetchError:
 def _not_connected(host: str, error: OSError) -> FetchError:
     if isinstance(error, RefusedAddressError):
         return FetchError(
-            f"{host} leads to {error.why}, which is not fetched; if that is meant, put it into [fetch] allow_private.",
+            f"{host} leads to {error.why}, which is not fetched unless whoever runs the bot allows it ([fetch] allow_private).",
             reason="refused",
         )
     return FetchError(f"{host} cannot be reached; it is tried again later.", reason="connect")
