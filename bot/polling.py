@@ -98,9 +98,10 @@ class Polling:
     async def _taken_in(
         self, feed: Feed, said: Answer, parsed: ParsedFeed, hashes: tuple[bytes, bytes], at: datetime
     ) -> Poll:
-        entries = await self._sort(feed, parsed, at)
+        entries, size = await self._sort(feed, parsed, at), len(parsed.items) * AN_ITEM
         if not said.delta:
-            entries = hold_flood(feed, entries, at=at)
+            entries = await without_stalling(size, hold_flood, feed, entries, at=at)
+        harvest = await without_stalling(size, harvest_of, feed, parsed.items, entries, at=at)
         after = after_document(
             feed,
             said,
@@ -109,7 +110,7 @@ class Polling:
             pace=self._pace(feed),
             chance=self._means.chance(),
             hashes=hashes,
-            harvest=harvest_of(feed, parsed.items, entries, at=at),
+            harvest=harvest,
         )
         return Poll(feed=after, polled_at=at, entries=entries)
 
