@@ -69,7 +69,7 @@ async def test_a_backup_taken_while_the_bot_writes_holds_one_whole_moment(path: 
     size = await asyncio.to_thread(back_up, path, tmp_path / "b.db")
     await asyncio.gather(*writing)
     await store.close()
-    assert names_in(tmp_path) == ["a.db", "a.db.lock", "b.db"]
+    assert names_in(tmp_path) == ["a.db", "a.db.backed-up", "a.db.lock", "b.db"]
     assert size == (tmp_path / "b.db").stat().st_size
     assert stat.S_IMODE((tmp_path / "b.db").stat().st_mode) == 0o600
     copy = await Store.open(tmp_path / "b.db", now=NOW)
