@@ -1,4 +1,4 @@
-"""Whether the engine is well: one plain sentence for each thing that is not. Asks the store three small questions; changes nothing.
+"""Whether the engine is well: one plain sentence for each thing that is not. Asks the store a small question or three; changes nothing.
 
 Two things are told apart. What a restart may cure is a standstill: the loops of the scheduler come round no more. What it cannot cure
 (a full disk, Discord away) is a trouble all the same, but no reason to be killed.
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.store import Backlog, Store
+    from bot.vitals import Stage
 
 STILL_S = 180.0  # the loops nap for a minute at most
 OVERDUE_S = 600.0
 AWAY_S = 600.0
+STAGES: tuple[Stage, ...] = ("poll", "read", "deliver")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +49,13 @@ async def health_of(store: Store, *, now: datetime, away_s: float) -> Health:
         troubles.append(f"the store refuses to be written: {vitals.store_fault}")
     if away_s > AWAY_S:
         troubles.append(f"Discord is away since {minutes(away_s)}")
-    round_over = False
+    round_over = "poll" in vitals.done_s
     try:
-        next_poll_at = await store.next_poll_at()
-        round_over = next_poll_at is None or next_poll_at > now or "poll" in vitals.done_s
-        troubles += _stuck(store, await store.backlog(), next_poll_at, await store.next_delivery_at(), now)
+        next_delivery_at = await store.next_delivery_at()
+        if not round_over or max(vitals.idle_s(stage) for stage in STAGES) > OVERDUE_S:  # else nothing can be stuck
+            next_poll_at = await store.next_poll_at()
+            round_over = round_over or next_poll_at is None or next_poll_at > now
+            troubles += _stuck(store, await store.backlog(), next_poll_at, next_delivery_at, now)
     except StoreError as error:
         troubles.append(f"the store cannot be read: {error}")
     return Health(troubles=tuple(troubles), moving=still_s <= STILL_S, round_over=round_over)
@@ -62,7 +66,7 @@ def _stuck(
 ) -> list[str]:
     """Return a sentence for each stage that has had something to do for ten minutes and did nothing in that time."""
     vitals, since = store.vitals, now - timedelta(seconds=OVERDUE_S)
-    idle = {stage: vitals.idle_s(stage) for stage in ("poll", "read", "deliver")}
+    idle = {stage: vitals.idle_s(stage) for stage in STAGES}
     found = []
     if next_poll_at is not None and next_poll_at < since and idle["poll"] > OVERDUE_S:
         found.append(f"feeds are due and none was polled for {minutes(idle['poll'])}")
