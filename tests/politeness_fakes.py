@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from bot.pipeline import Habits
-from tests.fakes import Road, Site, open_road, rss
+from tests.fakes import Road, Site, entry, open_road, rss
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -145,3 +145,19 @@ async def open_polite(
         if public:
             road.pipeline.web = PublicFace(road.pipeline.web)  # type: ignore[assignment]  # it stands in for a Web
         yield Polite(road=road, site=site)
+
+
+class Opener:
+    """Opens roads to the site of a test."""
+
+    def __init__(self, folder: Path, workers: Workers, site: ScriptedSite) -> None:
+        self._folder, self._workers, self._site = folder, workers, site
+
+    def __call__(self, *paths: str, public: bool = False) -> AbstractAsyncContextManager[Polite]:
+        """Open one to these paths, /feed where there are none."""
+        return open_polite(self._folder, self._workers, self._site, *paths, public=public)
+
+
+def item(name: str, site: ScriptedSite) -> str:
+    """Return an entry of that name."""
+    return entry(f"Report {name}", site.url(f"/{name}"), guid=name)
