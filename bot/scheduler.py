@@ -181,6 +181,7 @@ class Scheduler:
         if crew.free:
             for item in await self.store.items_to_read(limit=crew.free, without=crew.busy(self.clock())):
                 crew.start(item.id, self._guarded(self._read_one, item, crew))
+                await asyncio.sleep(0)  # a feed of a thousand items: one step of each at once would be a long one
         return LONGEST_NAP_S
 
     async def _read_pages_due(self, crew: Crew) -> float:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from bot import workers as bounds
 from bot.errors import FetchError, ParseError
 from bot.feeds.identity import items_hash, keys_for, sort_entries
+from bot.feeds.links import without_credentials
 from bot.feeds.parse import parse_feed
 from bot.item_reading import KEPT_MATCHES, few_of
 from bot.means import LONG, without_stalling
@@ -311,3 +312,13 @@ def test_a_namespace_with_a_blank_in_it_costs_no_item() -> None:
         f"<rss xmlns='http://a b c' version='2.0'><channel><title>t</title>{entry}</channel></rss>".encode()
     )
     assert [item.title for item in feed.items] == ["Harbour"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:pw@h/a@b", "//me:pw@h/a@b", "me:pw@h/a@b", "//me:pw@t'p://=", "https://me:p@w@h/a@b?c://me"]
+)
+def test_an_address_is_shown_without_its_secret_however_it_was_mistyped(url: str) -> None:
+    shown = without_credentials(url)
+    assert "pw" not in shown
+    assert "p@w" not in shown
+    assert shown.endswith(url.rpartition("/")[2]) or "://" in url

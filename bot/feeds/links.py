@@ -37,7 +37,9 @@ def absolute_link(written: str, base_url: str) -> str:
 
 def without_credentials(url: str) -> str:
     """Return the address as it may be shown: without user name and password."""
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = url.partition("//")
+    if not separator:  # somebody left out the scheme
+        scheme, rest = "", url
     end = next((at for at, char in enumerate(rest) if char in "/?#"), len(rest))
     return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
 
