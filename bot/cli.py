@@ -27,6 +27,9 @@ DEBUG = "WIREWATCH_DEBUG"
 def run(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run one command and return its exit status; whatever goes wrong is said in one plain line, never as a traceback."""
     settle_streams()
+    if not argv:
+        parser().print_help(sys.stderr)
+        return USAGE
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:

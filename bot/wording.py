@@ -80,9 +80,12 @@ def _found(those: Sequence[Reason], say: Say) -> str:
     for one in those:
         times[one.field] = max(times.get(one.field, 0), one.times)
     places = ", ".join(f"{PLACE[field]} ×{count}" if count > 1 else PLACE[field] for field, count in times.items())
-    rule = "" if first.rule == "exact" else f"; {RULE[first.rule]}"
-    alias = "" if _shows(first.words, first.alias) else f" of “{say(first.alias, NAME_CHARS)}”"
-    return f"“{say(first.words, WORDS_CHARS)}” ({places}{rule or ('; as typed' if alias else '')}{alias})"
+    is_plain = first.rule in {"exact", "prefix"}  # the words alone say it, or what they stand for
+    rule = "" if is_plain else f"; {RULE[first.rule]}"
+    alias = (
+        "" if _shows(first.words, first.alias) else f"{'; for' if is_plain else ' of'} “{say(first.alias, NAME_CHARS)}”"
+    )
+    return f"“{say(first.words, WORDS_CHARS)}” ({places}{rule}{alias})"
 
 
 def _shows(words: str, alias: str) -> bool:

@@ -78,13 +78,14 @@ def test_one_line_a_word_names_every_place_and_every_watch() -> None:
         replace(REASON, alias="sanctions", rule="exact"),
         replace(REASON, alias="sanctions", rule="exact", watch="Trade", field="title"),
         replace(REASON, words="Sochi", alias="Sochi", rule="exact", times=1),
+        replace(REASON, words="banned", alias="ban*", rule="prefix", times=1),
         lent,
         replace(REASON, watch="Wire", words="Council agrees", alias="source:news.example", rule="user", field="title"),
     )
     text = message_for(with_card(reasons=reasons, brief=()))["embeds"][0]["description"]
     assert text.splitlines() == [
         "-# “Sanctions” (headline ×2, text ×2) — Belarus, Trade",
-        "-# “Sochi” (text) — Belarus",
+        "-# “Sochi” (text), “banned” (text; for “ban\\*”) — Belarus",
         "-# Anna Orlova: “Orlova” (text; an alias) — Belarus",
         "-# every article of source:news.example — Wire",
     ]

@@ -104,6 +104,7 @@ def test_wrong_usage_is_status_2(tmp_path: Path, args: tuple[str, ...]) -> None:
     run = wirewatch(*args, cwd=tmp_path)
     assert run.returncode == 2
     assert "usage:" in run.stderr
+    assert ("error:" in run.stderr) is bool(args), "without any it is the help"
 
 
 # --- streams ---
