@@ -102,19 +102,19 @@ async def test_f15_what_is_owed_waits_no_day_because_the_clock_was_set_back(
 async def test_f15_a_clock_set_back_while_nothing_ran_stops_nothing_after_the_start(
     site: Site, tmp_path: Path, workers: Workers
 ) -> None:
-    site.feed("/feed", entry("Old sanctions", site.url("/old")))
-    clock = SetClock()
-    async with open_road(tmp_path, site, workers, feeds=[site.url("/feed")], watches=(SANCTIONS,), habits=FAST) as road:
-        feed = await road.feed()
+    clock, feeds = SetClock(), [site.feed(path, entry("Old", site.url("/old"))) for path in ("/feed", "/fresh")]
+    async with open_road(tmp_path, site, workers, feeds=feeds, watches=(SANCTIONS,), habits=FAST) as road:
         ahead = clock() + DAY
-        feed = replace(feed, last_poll_at=ahead, subscribed_at=ahead, next_poll_at=ahead + timedelta(seconds=1))
-        await road.store.commit_poll(Poll(feed=feed, polled_at=ahead))
+        for feed, due_in in zip(await road.store.feeds(), (timedelta(seconds=1), DAY / 2), strict=True):
+            asked = replace(feed, last_poll_at=ahead, subscribed_at=ahead, next_poll_at=ahead + due_in)
+            await road.store.commit_poll(Poll(feed=asked, polled_at=ahead))
         running = asyncio.create_task(scheduler_over(road, clock).run())
         try:
-            await until(lambda: "/feed" in site.asked)
+            await until(lambda: site.asked.count("/feed") > 2)
         finally:
             running.cancel()
             await asyncio.wait({running})
+    assert "/fresh" not in site.asked, "nothing of its twelve hours has passed"
 
 
 async def test_f15_a_poll_that_was_under_way_while_the_clock_was_set_back_does_not_stop_its_feed(
