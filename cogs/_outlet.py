@@ -309,6 +309,9 @@ class DiscordOutlet:
         while self._client is None:
             if self._entering is None or self._entering.done():
                 self._entering = asyncio.create_task(self._logged_in())
+                self._entering.add_done_callback(
+                    lambda task: task.cancelled() or task.exception()
+                )  # whoever waits or not
             self._client = await asyncio.shield(self._entering)
         return self._client
 

@@ -179,6 +179,20 @@ async def test_a_channel_that_hangs_holds_up_no_other_not_even_one_that_is_owed_
     assert headlines(room)[2:] == ["a 0", "b 0"]
 
 
+async def test_a_post_that_outlives_its_lease_is_not_handed_out_a_second_time(room: Room) -> None:
+    await owe(room.store, alert_of("a"))
+    room.outlet.held.add(5)
+    paying = asyncio.create_task(room.deliverer.pay())
+    await until(lambda: len(room.deliverer._under_way) > 0)
+    room.move(minutes=5)
+    await owe(room.store, alert_of("b", channel=6), at=NOW + timedelta(minutes=5))
+    await until(lambda: headlines(room) == ["b 0"])
+    assert len(room.deliverer._under_way) == 1
+    room.outlet.released.set()
+    assert await paying == 2
+    assert headlines(room) == ["b 0", "a 0"]
+
+
 async def test_asked_to_stop_it_settles_what_is_on_its_way(room: Room) -> None:
     await owe(room.store, alert_of("a"), alert_of("b"))
     room.outlet.held.add(5)
