@@ -112,7 +112,7 @@ def test_every_topic_of_help_fits_and_its_queries_can_be_read(topic: str) -> Non
     if topic == "query":
         for line in HELP[topic].splitlines():
             for query in line.partition(" · ")[0].split("`")[1::2]:
-                assert query in {"OR", "AND", "NOT", "NEAR/5", "lang:ru"} or parse_query(query)
+                assert query in {"OR", "AND", "NOT", "NEAR/5", "lang:ru"} or str(parse_query(query))
 
 
 async def test_help_offers_each_of_its_topics(chat: Chat) -> None:
