@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.model import BriefSentence, Card, Change, Delivery, Reason, Span
+from bot.model import BriefSentence, Change, Span
 from cogs._draw import link_for, mentions_only, message_for, operators_message, plain_message, sentence_line
 from cogs._escape import clean, cut, escape, shown
+from tests.card_fakes import AT, CARD, DELIVERY, REASON, with_card
 from tests.discord_lint import doubts_in, faults_in
 
-AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-REASON = Reason(watch="Belarus", actor=None, words="sanctions", alias="sanction", rule="lemma", field="text", times=2)
-CARD = Card(
-    headline="Council agrees on sanctions",
-    link="https://news.example/1",
-    source="Sample wire",
-    published_at=AT,
-    seen_at=AT,
-    watches=("Belarus", "Trade"),
-    reasons=(REASON,),
-    brief=(BriefSentence(text="The council agreed on sanctions.", bold=(Span(start=22, end=31),)),),
-    mentions=(7, 8),
-)
-DELIVERY = Delivery(
-    alert_id=1,
-    kind="post",
-    channel_id=1,
-    thread_id=0,
-    card=CARD,
-    nonce="dabcdefghijklmnopqrstuvw",
-    owed_at=AT,
-    attempts=1,
-)
 HOSTILE = st.text(
     st.one_of(st.sampled_from("<@&#>[]()*_~`|\\!:/-1. \n\u200b\u202e\u2066\u200d👩🏽Ж"), st.characters(codec="utf-8")),
     max_size=5000,
@@ -47,10 +25,6 @@ LIVE = re.compile(
     r"<[@#:/ta&]|@(everyone|here)|(?<!\\)(?:\\\\)*\]\(|[\u200b](?<!<\u200b)(?<!@\u200b)|[\u202a-\u202e\u2066\u2067]"
 )
 OURS = re.compile(r"<t:\d+:[ft]>")  # a time, which every reader's client shows as theirs
-
-
-def with_card(**changes: object) -> Delivery:
-    return replace(DELIVERY, card=replace(CARD, **changes))  # type: ignore[arg-type] # a test's own fields
 
 
 def test_a_card_says_where_what_why_and_when() -> None:

@@ -17,10 +17,10 @@ from bot.errors import DeliveryError, WireError
 from cogs import _pace
 from cogs._client import voice_of
 from cogs._outlet import DiscordOutlet, Patience
+from tests.card_fakes import AT, DELIVERY
 from tests.discord_lint import faults_in
 from tests.standin import Fault, StandIn
 from tests.standin_bot import judged
-from tests.test_draw import AT, DELIVERY
 from tests.wire_fakes import SEND
 
 if TYPE_CHECKING:
