@@ -8,6 +8,7 @@ from hashlib import blake2b
 from bot.model import (
     Actor,
     Alert,
+    AlertEdit,
     Article,
     Card,
     Feed,
@@ -20,6 +21,7 @@ from bot.model import (
     Poll,
     Reading,
     Sorted,
+    Story,
     Watch,
 )
 from bot.store import DeclaredFeed, Store
@@ -100,3 +102,29 @@ async def declared(
 
 async def first(store: Store) -> Feed:
     return (await store.feeds())[0]
+
+
+def alert_of(story: str, number: int = 0, *, channel: int = 5, reply_to: int | None = None) -> Alert:
+    """Return what a channel is to be told of a story."""
+    return Alert(
+        channel_id=channel,
+        thread_id=0,
+        story_key=hashed(story),
+        number=number,
+        card=card_of(f"{story} {number}"),
+        told=frozenset({"watch:1"}),
+        reply_to=reply_to,
+    )
+
+
+def reading_of(item: Item, *alerts: Alert, edits: tuple[AlertEdit, ...] = (), at: datetime = NOW) -> Reading:
+    """Return a reading of an item that found nothing but these alerts and edits."""
+    return Reading(
+        item=item,
+        read_at=at,
+        article=Article(title=item.title, text=item.text),
+        matches=Matches(),
+        story=Story(id=None, key=item.key),
+        alerts=alerts,
+        edits=edits,
+    )

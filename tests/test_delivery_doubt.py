@@ -14,7 +14,7 @@ from bot.errors import DeliveryError, StoreError
 from bot.model import AlertEdit, FeedItem, ItemKeys, NewItem, Poll, Sorted
 from bot.store import DeclaredFeed, Store, outbox
 from tests.fakes import until
-from tests.test_store_outbox import NOW, alert_of, card_of, hashed, reading_of
+from tests.store_fakes import NOW, alert_of, card_of, hashed, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,62 +13,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bot.model import (
-    Alert,
     AlertEdit,
-    Article,
     Card,
     Delivery,
     FeedItem,
     Item,
     ItemKeys,
-    Matches,
     NewItem,
     Poll,
-    Reading,
     Sorted,
-    Story,
 )
 from bot.store import DeclaredFeed, Store, outbox
 from bot.store.schema import migrate
+from tests.store_fakes import NOW, alert_of, card_of, hashed, reading_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-def hashed(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=16).digest()
-
-
-def card_of(headline: str = "Council extends sanctions") -> Card:
-    return Card(headline=headline, link="", source="News", published_at=None, seen_at=NOW, watches=("w",), reasons=())
-
-
-def alert_of(story: str, number: int = 0, *, channel: int = 5, reply_to: int | None = None) -> Alert:
-    return Alert(
-        channel_id=channel,
-        thread_id=0,
-        story_key=hashed(story),
-        number=number,
-        card=card_of(f"{story} {number}"),
-        told=frozenset({"watch:1"}),
-        reply_to=reply_to,
-    )
-
-
-def reading_of(item: Item, *alerts: Alert, edits: tuple[AlertEdit, ...] = (), at: datetime = NOW) -> Reading:
-    return Reading(
-        item=item,
-        read_at=at,
-        article=Article(title=item.title, text=item.text),
-        matches=Matches(),
-        story=Story(id=None, key=item.key),
-        alerts=alerts,
-        edits=edits,
-    )
 
 
 @pytest.fixture
