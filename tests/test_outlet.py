@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import discord
 import pytest
 
-from bot.errors import DeliveryError, WireError
+from bot.errors import DeliveryError
 from cogs import _pace
 from cogs._client import voice_of
-from cogs._outlet import DiscordOutlet, Patience
-from tests.card_fakes import AT, DELIVERY
 from tests.discord_lint import faults_in
+from tests.outlet_fakes import Desk, opened
 from tests.standin import Fault, StandIn
 from tests.standin_bot import judged
 from tests.wire_fakes import SEND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from bot.model import Delivery
 
 
 @pytest.fixture
@@ -36,52 +31,10 @@ async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
         assert stand.violations == []
 
 
-class Desk:
-    """An outlet, and what it said."""
-
-    def __init__(self, stand: StandIn, patience: Patience) -> None:
-        self.stand = stand
-        self.said: list[str] = []
-        self.refused: list[WireError] = []
-        self.rights: discord.Permissions | None = None
-        self.now = AT
-        self.outlet = DiscordOutlet(
-            stand.token,
-            clock=lambda: self.now,
-            log_channel=stand.log.id,
-            rights=lambda _: self.rights,
-            standing=lambda _: "as it is",
-            on_refused=self.refused.append,
-            say=self.said.append,
-            patience=patience,
-        )
-
-    def delivery(self, **changes: object) -> Delivery:
-        card = replace(DELIVERY.card, mentions=())
-        return replace(replace(DELIVERY, channel_id=self.stand.alerts.id, card=card), **changes)  # type: ignore[arg-type] # a test's own fields
-
-    def doubtful(self, **age: float) -> Delivery:
-        return self.delivery(in_doubt=True, first_sent_at=self.now - timedelta(**age))
-
-    async def failure(self, delivery: Delivery, *, edit: bool = False) -> DeliveryError:
-        with pytest.raises(DeliveryError) as met:
-            await (self.outlet.edit(delivery) if edit else self.outlet.post(delivery))
-        return met.value
-
-
 @pytest.fixture
 async def desk(stand: StandIn) -> AsyncIterator[Desk]:
     async with opened(stand) as desk:
         yield desk
-
-
-@asynccontextmanager
-async def opened(stand: StandIn, **patience: float) -> AsyncIterator[Desk]:
-    desk = Desk(stand, Patience(**patience))
-    try:
-        yield desk
-    finally:
-        await desk.outlet.close()
 
 
 async def test_a_post_gives_its_receipt_and_an_edit_shows_the_better_card(stand: StandIn, desk: Desk) -> None:

@@ -1,0 +1,80 @@
+"""What the outlet takes care of beside the posting itself: whom an edit pings, what a lost reply costs, clocks that differ, the ban."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import discord
+import pytest
+
+from tests.outlet_fakes import Desk, opened
+from tests.standin import Fault, StandIn
+from tests.standin_bot import judged
+from tests.wire_fakes import SEND
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+NOBODY = {"parse": []}
+
+
+@pytest.fixture
+async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    async with judged(monkeypatch) as stand:
+        yield stand
+        assert stand.violations == []
+
+
+@pytest.fixture
+async def desk(stand: StandIn) -> AsyncIterator[Desk]:
+    async with opened(stand) as desk:
+        yield desk
+
+
+async def test_an_edit_pings_nobody_whatever_its_card_would_ping(stand: StandIn, desk: Desk) -> None:
+    message_id = await desk.outlet.post(desk.delivery())
+    card = replace(desk.delivery().card, mentions=(stand.desk.id,))
+    await desk.outlet.edit(desk.delivery(kind="edit", card=card, message_id=message_id))
+    (edit,) = stand.journal.to("PATCH", f"{SEND}/*")
+    assert edit.body["allowed_mentions"] == NOBODY
+    assert stand.journal.pings == []
+
+
+async def test_an_answer_to_a_message_that_is_gone_is_a_message_of_its_own(stand: StandIn, desk: Desk) -> None:
+    first = await desk.outlet.post(desk.delivery())
+    stand.delete_message(stand.messages(stand.alerts)[0])
+    assert await desk.outlet.post(desk.delivery(nonce="danswer", reply_to_message_id=first))
+    (message,) = stand.messages(stand.alerts)
+    assert message.body["embeds"][0]["title"] == "Council agrees on sanctions"
+
+
+async def test_ours_is_found_where_our_clock_is_ahead_of_discords(stand: StandIn, desk: Desk) -> None:
+    message_id = await desk.outlet.post(desk.delivery())
+    stand.wipe_nonces()
+    began_at = discord.utils.utcnow() + timedelta(seconds=30)
+    desk.now = began_at + timedelta(minutes=5)
+    assert await desk.outlet.post(desk.delivery(in_doubt=True, first_sent_at=began_at)) == message_id
+
+
+async def test_a_limit_that_others_share_counts_towards_no_ban(stand: StandIn, desk: Desk) -> None:
+    stand.fail(Fault("429", "POST", SEND, form="shared", retry_after_s=0.1))
+    assert await desk.outlet.post(desk.delivery())
+    assert desk.outlet.invalid.count == stand.journal.invalid_requests == 0
+
+
+async def test_a_token_that_is_refused_at_the_login_is_told_to_whoever_runs_us(stand: StandIn, desk: Desk) -> None:
+    stand.token_revoked = True
+    met = await desk.failure(desk.delivery())
+    assert met.again
+    assert [str(one) for one in desk.refused] == [str(met)]
+    assert "Discord refuses the token" in str(met)
+
+
+async def test_a_limit_that_is_too_long_to_sleep_out_is_handed_on(stand: StandIn) -> None:
+    async with opened(stand, limit_s=0.5) as desk:
+        stand.fail(Fault("429", "POST", SEND, retry_after_s=20))
+        met = await desk.failure(desk.delivery())
+        assert met.again
+        assert met.after_s == pytest.approx(20, abs=1)
