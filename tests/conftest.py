@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from bot.store import Store
 from bot.workers import Workers
+from tests.delivery_fakes import open_room
 from tests.fakes import Site
 from tests.store_fakes import NOW, OTHER_URL, URL, declared
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chat_fakes import Chat
+    from tests.delivery_fakes import Room
     from tests.wire_fakes import Desk
 
 
@@ -27,6 +29,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await declared(store, URL, OTHER_URL)
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    """A deliverer, its store and an outlet that does what the test says."""
+    async with open_room(tmp_path) as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

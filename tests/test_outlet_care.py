@@ -17,7 +17,7 @@ from tests.wire_fakes import SEND
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-NOBODY = {"parse": []}
+NOBODY: dict[str, list[str]] = {"parse": []}
 
 
 @pytest.fixture
