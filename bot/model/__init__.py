@@ -47,6 +47,7 @@ from bot.model.feeds import (
     Poll,
     Sorted,
 )
+from bot.model.lists import FeedLink, FeedList, ListedFeed
 from bot.model.watching import (
     Actor,
     Alias,
@@ -75,6 +76,8 @@ __all__ = [
     "FeedHealth",
     "FeedHints",
     "FeedItem",
+    "FeedLink",
+    "FeedList",
     "FeedState",
     "FieldName",
     "Hearing",
@@ -82,6 +85,7 @@ __all__ = [
     "ItemKeys",
     "Known",
     "KnownItem",
+    "ListedFeed",
     "Match",
     "Matches",
     "NewItem",

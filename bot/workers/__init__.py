@@ -16,7 +16,7 @@ from bot.workers.process import WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bot.model import PageText, ParsedFeed, WordForm
+    from bot.model import FeedLink, FeedList, PageText, ParsedFeed, WordForm
 
 WORDS_MEMORY_MB = 1_536  # a language's table is large once it is unpacked
 WORDS_TIMEOUT_S = 60.0
@@ -62,6 +62,18 @@ class Workers:
                 "bot.feeds.parse:parse_feed", body, content_type=content_type, base_url=base_url
             )
         return cast("ParsedFeed", feed)
+
+    async def feed_links(self, body: bytes, content_type: str | None, base_url: str) -> tuple[FeedLink, ...]:
+        """Return what `bot.feeds.discover.feed_links_in` finds in a page."""
+        with self._room_for(body):
+            links = await self._feeds.call("bot.feeds.discover:feed_links_in", body, content_type, base_url)
+        return cast("tuple[FeedLink, ...]", links)
+
+    async def read_opml(self, body: bytes) -> FeedList:
+        """Return what `bot.feeds.opml.feeds_in_opml` makes of a list."""
+        with self._room_for(body):
+            listed = await self._feeds.call("bot.feeds.opml:feeds_in_opml", body)
+        return cast("FeedList", listed)
 
     async def read_page(self, html: bytes, *, url: str, charset: str | None) -> PageText:
         """Return what `bot.reading.extract.page_text` makes of a page."""
