@@ -60,10 +60,7 @@ def alerts_for(
         watch
         for watch in watches
         if watch.id in ids
-        and (
-            (watch.channel_id, watch.thread_id, f"watch:{watch.id}") in knowing
-            or not (watch.id in fired_before or is_old_for(watch, item, hearings))
-        )
+        and (_is_told(watch, knowing) or not (watch.id in fired_before or is_old_for(watch, item, hearings)))
     ]
     rereading = Rereading(item=item, article=article, now=now)
     told_of_it = [(alert.channel_id, alert.thread_id) for alert in told if alert.item_id == item.id]
@@ -81,6 +78,11 @@ def alerts_for(
         elif before and not fresh:
             edits += telling.edits_of_first(before[0])
     return tuple(alerts), tuple(edits)
+
+
+def _is_told(watch: Watch, knowing: Collection[tuple[int, int, str]]) -> bool:
+    """Return whether the watch's place was told of the story on account of this watch."""
+    return (watch.channel_id, watch.thread_id, f"watch:{watch.id}") in knowing
 
 
 def as_called(

@@ -188,16 +188,7 @@ async def open_engine(
             notice=say,
         )
         stack.push_async_callback(lambda: pipeline.web.__aexit__(None, None, None))
-        deliverer = Deliverer(
-            store=store,
-            outlet=outlet,
-            clock=clock,
-            late_after_s=config.late_after_s,
-            at_once=voice.at_once,
-            digests=voice.digests,
-            on_paused=voice.on_paused,
-            on_given_up=voice.on_given_up,
-        )
+        deliverer = deliverer_for(config, store, outlet, clock, voice)
         scheduler = Scheduler(store=store, pipeline=pipeline, deliverer=deliverer, clock=clock, on_trouble=say)
         engine = Engine(
             store=store,
@@ -210,6 +201,22 @@ async def open_engine(
         )
         await engine.declare(config)
         yield engine
+
+
+def deliverer_for(
+    config: Config, store: Store, outlet: Outlet, clock: Callable[[], datetime], voice: Voice
+) -> Deliverer:
+    """Return what pays an outlet that is spoken through so."""
+    return Deliverer(
+        store=store,
+        outlet=outlet,
+        clock=clock,
+        late_after_s=config.late_after_s,
+        at_once=voice.at_once,
+        digests=voice.digests,
+        on_paused=voice.on_paused,
+        on_given_up=voice.on_given_up,
+    )
 
 
 def web_for(fetching: Fetching) -> Web:

@@ -180,7 +180,7 @@ async def open_chat(
 @asynccontextmanager
 async def simulated(bot: discord.Client) -> AsyncIterator[simcord.Env]:
     """Run a bot in a simulated Discord; unlike simcord.run it may be entered in a fixture."""
-    env = simcord.Env(bot)
+    env = simcord.Env(bot, settle_timeout=30.0)
     await env.start()
     try:
         yield env

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from bot.store import Store
 from bot.workers import Workers
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from tests.chat_fakes import Chat
     from tests.delivery_fakes import Room
     from tests.wire_fakes import Desk
+
+# How long an example takes says nothing on a machine that does something else besides.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -238,7 +238,7 @@ def web_to(site: Site) -> Web:
     return Web(allow=AllowList.parse((site.origin,)), page_gap_s=0)
 
 
-async def until(holds: Callable[[], bool], *, limit_s: float = 15.0) -> None:
+async def until(holds: Callable[[], bool], *, limit_s: float = 60.0) -> None:
     """Wait until something holds; fail where it does not within the limit."""
     async with asyncio.timeout(limit_s):
         while not holds():  # noqa: ASYNC110 - what a test waits for sets no event

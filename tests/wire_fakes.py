@@ -44,7 +44,7 @@ class Bot:
         async for line in self.process.stderr:
             self.said.append(line.decode().rstrip("\n"))
 
-    async def heard(self, words: str, *, limit_s: float = 15.0) -> str:
+    async def heard(self, words: str, *, limit_s: float = 60.0) -> str:
         """Wait for a line with these words, and return it."""
         await until(lambda: any(words in line for line in self.said), limit_s=limit_s)
         return next(line for line in self.said if words in line)
@@ -171,13 +171,13 @@ class Desk:
         """Return how many alerts are not yet settled."""
         return self.count("SELECT count(*) FROM alerts WHERE state <> 'sent'")
 
-    async def posted(self, count: int, channel: Channel | None = None, *, limit_s: float = 20.0) -> list[Message]:
+    async def posted(self, count: int, channel: Channel | None = None, *, limit_s: float = 60.0) -> list[Message]:
         """Wait until that many messages stand in a channel (alerts by default), and return them."""
         place = channel or self.discord.alerts
         await until(lambda: len(self.discord.messages(place)) >= count, limit_s=limit_s)
         return self.discord.messages(place)
 
-    async def settled(self, count: int, *, limit_s: float = 20.0) -> None:
+    async def settled(self, count: int, *, limit_s: float = 60.0) -> None:
         """Wait until that many alerts are sent, for what the bot knows, and none is left."""
         await until(
             lambda: self.count("SELECT count(*) FROM alerts WHERE state = 'sent'") >= count and not self.owed(),

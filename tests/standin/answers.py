@@ -71,7 +71,7 @@ class Interaction:
         shown = [each for each in (self.shown, *self.followups) if each is not None and not each.deleted]
         return "\n".join(line for message in shown for line in _lines(message))
 
-    async def wait(self, timeout_s: float = 10.0) -> Interaction:
+    async def wait(self, timeout_s: float = 40.0) -> Interaction:
         """Return this once it has more than a defer.
 
         Raises:

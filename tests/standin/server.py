@@ -110,7 +110,7 @@ class StandIn:
 
     # Waiting
 
-    async def until(self, true: Callable[[], object], timeout_s: float = 10.0) -> None:
+    async def until(self, true: Callable[[], object], timeout_s: float = 40.0) -> None:
         """Return once this holds.
 
         Raises:
@@ -122,7 +122,7 @@ class StandIn:
                 raise TimeoutError("what was awaited never came; " + str(self.journal.summary()))
             await asyncio.sleep(0.01)
 
-    async def connected(self, timeout_s: float = 10.0) -> None:
+    async def connected(self, timeout_s: float = 40.0) -> None:
         """Return once a bot is connected and identified or resumed."""
         await self.until(lambda: self.gateway.connected, timeout_s)
 
