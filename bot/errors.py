@@ -8,7 +8,8 @@
     ├── DeliveryError           an outlet could not post; says whether trying again can help
     ├── StoreError              the database cannot be used as it is: locked, newer, damaged, full
     └── UserError               a person asked for something that cannot be; the text is shown to them
-        └── QueryError          a query that cannot be read; carries the place
+        ├── QueryError          a query that cannot be read; carries the place
+        └── ChoiceError         what was named is several things; carries them, to choose from
 
 `except Exception` belongs only around one feed, one item, one delivery, one command. `CancelledError` is never swallowed.
 """
@@ -118,6 +119,14 @@ class StoreError(WireError):
 
 class UserError(WireError):
     """A person asked for something that cannot be done; the text is shown to them as it stands."""
+
+
+class ChoiceError(UserError):
+    """What was named is several things. choices: what each is named by from now on, and its title, which may be empty."""
+
+    def __init__(self, message: str, *, choices: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message)
+        self.choices = choices
 
 
 class QueryError(UserError):

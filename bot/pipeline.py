@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bot.model import Feed, Item
     from bot.store import Store
-    from bot.web.fetch import Web
+    from bot.web.fetch import Fetched, Web
     from bot.workers import Workers
 
 __all__ = ["Habits", "Pipeline", "Watching"]
@@ -47,15 +47,15 @@ class Pipeline:
     def __post_init__(self) -> None:
         self._polling, self._reading = Polling(self), ItemReading(self)
 
-    async def poll_feed(self, feed: Feed) -> int:
+    async def poll_feed(self, feed: Feed, answer: Fetched | None = None) -> int:
         """Ask a feed once and commit what came of it; return how many new or edited items it held.
 
-        A feed's trouble is committed as its state, never raised.
+        answer: what it gave a moment ago, so that it is not asked again. A feed's trouble is committed as its state, never raised.
 
         Raises:
             StoreError: the outcome could not be committed; the feed stays due.
         """
-        return await self._polling.poll_feed(feed)
+        return await self._polling.poll_feed(feed, answer)
 
     async def read_item(self, item: Item) -> None:
         """Read an item that is to be read: its page within eight seconds, else what the feed gave; match it; commit what is owed.

@@ -45,17 +45,17 @@ class Polling:
     def __init__(self, means: Means) -> None:
         self._means = means
 
-    async def poll_feed(self, feed: Feed) -> int:
+    async def poll_feed(self, feed: Feed, answer: Fetched | None = None) -> int:
         """Ask a feed once and commit what came of it; return how many new or edited items it held.
 
-        A feed's trouble is committed as its state, never raised.
+        answer: what it gave a moment ago, so that it is not asked again. A feed's trouble is committed as its state, never raised.
 
         Raises:
             StoreError: the outcome could not be committed; the feed stays due.
         """
         web = self._means.web
         try:
-            poll = await self._poll(feed)
+            poll = await self._poll(feed, answer)
         except FeedError as error:
             if web is not self._means.web:  # the client was replaced under the request: not the feed's fault
                 return await self.poll_feed(feed)
@@ -70,11 +70,8 @@ class Polling:
             self._means.notice(line)
         return len(new) + len(poll.entries.edited if poll.entries else ())
 
-    async def _poll(self, feed: Feed) -> Poll:
-        url = self._url(feed)
-        answer = await self._means.web.fetch_feed(
-            FeedRequest(url=url, etag=feed.etag, last_modified=feed.last_modified, headers=self._headers_for(feed, url))
-        )
+    async def _poll(self, feed: Feed, given: Fetched | None) -> Poll:
+        answer = given or await self._ask(feed)
         at = self._means.clock()  # not when it was asked: what is fresh for an hour is so from now on
         said = Answer(
             etag=answer.etag,
@@ -94,6 +91,13 @@ class Polling:
             return Poll(feed=replace(unchanged, etag=said.etag, last_modified=said.last_modified), polled_at=at)
         parsed = await self._means.workers.parse_feed(answer.body, answer.content_type, answer.url)
         return await self._taken_in(feed, said, parsed, hashes, at)
+
+    async def _ask(self, feed: Feed) -> Fetched | NotModified:
+        url = self._url(feed)
+        headers = self._headers_for(feed, url)
+        return await self._means.web.fetch_feed(
+            FeedRequest(url=url, etag=feed.etag, last_modified=feed.last_modified, headers=headers)
+        )
 
     async def _taken_in(
         self, feed: Feed, said: Answer, parsed: ParsedFeed, hashes: tuple[bytes, bytes], at: datetime

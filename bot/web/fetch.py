@@ -17,7 +17,7 @@ from bot import __version__
 from bot.errors import FetchError
 from bot.web.client import DOCUMENT, Answer, Ask, Client, Limits, Turn
 from bot.web.failures import status_error
-from bot.web.guard import AllowList, check_url, readable_url
+from bot.web.guard import AllowList, check_url, readable_url, refusal_of
 from bot.web.headers import asked_rest_s, fresh_s, skew_s, validator
 from bot.web.hosts import HostGate, host_key
 from bot.web.robots import PARSED_BYTES, RobotsCache
@@ -135,6 +135,14 @@ class Web:
     def may_be_private(self, configured_url: str) -> bool:
         """Return whether what is configured at this address may lead to private hosts that the operator named."""
         return self._allow.names(configured_url)
+
+    def refusal(self, url: str) -> str:
+        """Return why this address would not be asked, one sentence, "" where it may be; names are not resolved for it."""
+        return refusal_of(url, self._allow)
+
+    def may_lead(self, configured_url: str, link: str) -> bool:
+        """Return whether what stands at a configured address may name this one: to private hosts lead only those the operator named."""
+        return not self.refusal(link) and (self.may_be_private(configured_url) or not self.may_be_private(link))
 
     def rest_host(self, url: str, rest_s: float) -> None:
         """Leave this URL's host alone for so long from now, its feeds and its pages (a Retry-After that the store remembers)."""

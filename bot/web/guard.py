@@ -171,6 +171,26 @@ def check_url(url: str, allow: AllowList, *, credentials: bool = True, limit_cha
     return parsed
 
 
+def refusal_of(url: str, allow: AllowList) -> str:
+    """Return why this address would not be fetched, one sentence, "" where it may be. No name is resolved: that waits for the connection.
+
+    For addresses that are kept to be asked later; fetching itself asks `check_url` and the socket factories.
+    """
+    try:
+        parsed = check_url(url, allow)
+    except FetchError as error:
+        return str(error)
+    host = _plain_host(parsed)
+    address = _address_for(host)
+    local = "this machine" if host == "localhost" or host.endswith(".localhost") else None
+    why = refusal(str(address)) if address else local
+    return (
+        f"{host} is {why}, which is not fetched unless [fetch] allow_private lists it."
+        if why and not allow.names(url)
+        else ""
+    )
+
+
 def readable_url(url: str) -> URL:
     """Return the URL as the client reads it, in a time that its writer cannot choose.
 
