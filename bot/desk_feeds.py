@@ -1,6 +1,7 @@
 """What people do with feeds: add, look, pause, remove. Plain values in, values out; every refusal is a sentence.
 
-A feed that is added is asked at once, in the asker's presence: what it holds is its baseline, and what is wrong with it is said.
+A feed that is added is asked at once, in the asker's presence: what it holds is its baseline, and what is wrong with it is said. A page
+leads to the feed that it names. Nothing is stored before the feed was read.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from bot.desk_ledger import Ledger
     from bot.desk_sight import Asker, SeenFeed, Sight
+    from bot.discovery import FoundFeed
     from bot.model import Feed, ParsedFeed
     from bot.store import FeedLine
+    from bot.web.fetch import Fetched
 
 PATIENCE_S = 10.0
 MOST_FEEDS = 500
@@ -54,23 +57,33 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedFeed:
-    """A feed that a server now hears. items: how many its document holds, none of which is posted. reopened: but the newest one."""
+    """A feed that a server now hears. items: how many its document holds, none of which is posted. reopened: but the newest one.
+
+    page: the address that was given, where it led to the feed without being it. problems: what is wrong with the document.
+    """
 
     feed: SeenFeed
     items: int
     newest: tuple[FeedLine, ...]
     reopened: bool
+    page: str = ""
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedReport:
-    """What a feed gave: one that is heard here (feed), or one that was only looked at (parsed)."""
+    """What a feed gave: one that is heard here (feed), or one that was only looked at (parsed).
+
+    page: the address that was given, where it led to the feed without being it. fresh_s: how long the answer asked to be called fresh.
+    """
 
     address: str
     feed: SeenFeed | None = None
     items: int = 0
     newest: tuple[FeedLine, ...] = ()
     parsed: ParsedFeed | None = None
+    page: str = ""
+    fresh_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +99,7 @@ class FeedDesk:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._looks: dict[str, tuple[datetime, ParsedFeed]] = {}
+        self._looks: dict[str, tuple[datetime, FeedReport]] = {}
 
     async def list(self, asker: Asker, *, state: str = "") -> tuple[SeenFeed, ...]:
         """Return the feeds that this server hears or has paused, by name; state: only those in it."""
@@ -94,31 +107,42 @@ class FeedDesk:
         return tuple(one for one in feeds if not state or state_of(one) == state)
 
     async def add(self, asker: Asker, url: str, *, name: str = "", backfill: bool = False) -> AddedFeed:
-        """Subscribe this server to a feed, and read it at once.
+        """Subscribe this server to a feed, and read it at once; a page stands for the feed that it names.
 
         backfill: its newest item counts as new, unless another server hears the feed already.
 
         Raises:
             UserError: it is no feed, cannot be had, or is heard here already.
+            ChoiceError: it is a page that names several feeds.
         """
         need_manager(asker)
-        ledger, url = self.ledger, _address(url)
+        ledger, url = self.ledger, address_in(url)
         name = clean_name(name, "feed") if name else ""
         sight = await ledger.sight(asker)
         if any(one.feed.url == url for one in sight.feeds):
             raise UserError("This server has that feed already: /feed list shows it.")
         if sum(not one.is_declared for one in sight.feeds) >= MOST_FEEDS:
             raise UserError(f"A server may have {MOST_FEEDS} feeds: remove one first.")
-        feed_id, fresh = await ledger.store.chat.add_feed(asker.guild_id, url, by=asker.user_id, now=ledger.clock())
+        found = None if await self._is_read(url) else await self._find(url)
+        feed_id, fresh = await ledger.store.chat.add_feed(
+            asker.guild_id, found.url if found else url, by=asker.user_id, now=ledger.clock()
+        )
         if fresh:
-            await self._read_first(asker, feed_id)
+            await self._read_first(asker, feed_id, found.answer if found else None)
         await ledger.store.chat.edit_feed(asker.guild_id, feed_id, name=name or None, interval_s=None)
         # Of a shared feed nothing is opened anew: other servers would be told of it too.
         reopened = backfill and fresh and await ledger.store.chat.reopen_newest(asker.guild_id, feed_id)
         await ledger.changed()
-        items, newest = await ledger.store.archive.feed_lines(feed_id, limit=1)
+        items, newest = await ledger.store.archive.feed_lines(feed_id, limit=SHOWN_ITEMS)
         feed = next(one for one in (await ledger.glance(asker)).feeds if one.feed.id == feed_id)
-        return AddedFeed(feed=feed, items=items, newest=newest, reopened=reopened)
+        return AddedFeed(
+            feed=feed,
+            items=items,
+            newest=newest,
+            reopened=reopened,
+            page=found.page if found else "",
+            problems=found.feed.problems if found else (),
+        )
 
     @in_turn
     async def edit(self, asker: Asker, name: str, *, new_name: str = "", interval: str = "") -> SeenFeed:
@@ -218,44 +242,50 @@ class FeedDesk:
 
         Raises:
             UserError: there is no such feed, or the asker may not have addresses fetched.
+            ChoiceError: it is a page that names several feeds.
         """
         sight = await self.ledger.sight(asker)
         if "://" in name_or_url and not _known(sight, name_or_url):
             need_manager(asker)
-            url = _address(name_or_url)
-            return FeedReport(address=without_credentials(url), parsed=await self._look_again(url))
+            return await self._look_again(address_in(name_or_url))
         feed = sight.feed(name_or_url)
         items, newest = await self.ledger.store.archive.feed_lines(feed.feed.id, limit=SHOWN_ITEMS)
         return FeedReport(address=shown_address(feed, asker), feed=feed, items=items, newest=newest)
 
-    async def _look_again(self, url: str) -> ParsedFeed:
+    async def _look_again(self, url: str) -> FeedReport:
         """Return what an address gives; who looks again within a minute sees the same, and its server is not asked."""
         now = self.ledger.clock()
         kept = {one: look for one, look in self._looks.items() if (now - look[0]).total_seconds() < RELEASE_GAP_S}
         self._looks = dict(list(kept.items())[-LOOKS_KEPT:])
         if url not in self._looks:
-            self._looks[url] = (now, await self._look(url))
+            found = await self._find(url)
+            report = FeedReport(
+                address=without_credentials(found.url),
+                parsed=found.feed,
+                page=without_credentials(found.page),
+                fresh_s=found.answer.fresh_s,
+            )
+            self._looks[url] = (now, report)
         return self._looks[url][1]
 
-    async def _look(self, url: str) -> ParsedFeed:
-        from bot.web.fetch import FeedRequest, NotModified  # noqa: PLC0415 - whoever only reads a file needs no HTTP client
+    async def _is_read(self, url: str) -> bool:
+        """Return whether the feed at this address is polled already, so that nothing need be asked of it."""
+        feeds = await self.ledger.store.feeds()
+        return any(one.url == url and one.subscribed_at and one.state != "paused" for one in feeds)
+
+    async def _find(self, url: str) -> FoundFeed:
+        from bot.discovery import find_feed  # noqa: PLC0415 - whoever only reads a file needs no HTTP client
 
         pipeline = self.ledger.pipeline
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await pipeline.web.fetch_feed(FeedRequest(url=url))
-                if isinstance(answer, NotModified):
-                    raise UserError("The server says that nothing changed, although nothing was asked of it before.")
-                return await pipeline.workers.parse_feed(answer.body, answer.content_type, answer.url)
-        except TimeoutError:
-            raise _too_slow() from None
+            return await find_feed(url, web=pipeline.web, workers=pipeline.workers, patience_s=PATIENCE_S)
         except FeedError as error:
             raise UserError(_now(str(error))) from None
 
-    async def _read_first(self, asker: Asker, feed_id: int) -> None:
+    async def _read_first(self, asker: Asker, feed_id: int, answer: Fetched | None) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                fault = await self._first_fault(feed_id)
+                fault = await self._first_fault(feed_id, answer)
         except BaseException as error:  # also a cancelled one: nothing half added stays
             await asyncio.shield(self.ledger.store.chat.remove_feed(asker.guild_id, feed_id))
             if isinstance(error, TimeoutError):
@@ -265,10 +295,10 @@ class FeedDesk:
             await self.ledger.store.chat.remove_feed(asker.guild_id, feed_id)
             raise UserError(fault)
 
-    async def _first_fault(self, feed_id: int) -> str:
+    async def _first_fault(self, feed_id: int, answer: Fetched | None) -> str:
         """Return what is wrong with a feed that was never read, "" where it now was."""
         quiet = replace(self.ledger.pipeline, notice=lambda _: None)  # the asker is told, the operator need not be
-        await quiet.poll_feed(await self._feed(feed_id))
+        await quiet.poll_feed(await self._feed(feed_id), answer)
         feed = await self._feed(feed_id)
         if feed.subscribed_at is not None:
             return ""
@@ -324,7 +354,12 @@ def _known(sight: Sight, url: str) -> bool:
     return any(url.strip() in {one.feed.url, without_credentials(one.feed.url)} for one in sight.feeds)
 
 
-def _address(typed: str) -> str:
+def address_in(typed: str) -> str:
+    """Return the address that somebody typed or pasted.
+
+    Raises:
+        UserError: it is none.
+    """
     url = typed.strip().strip("<>")
     if not url or any(map(str.isspace, url)):
         raise UserError(
