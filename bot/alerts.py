@@ -60,7 +60,7 @@ def alerts_for(
         watch
         for watch in watches
         if watch.id in ids
-        and (_is_told(watch, knowing) or not (watch.id in fired_before or is_old_for(watch, item, hearings)))
+        and (_is_told(watch, knowing) or not (watch.id in fired_before or is_old_for(watch, item, hearings, now=now)))
     ]
     rereading = Rereading(item=item, article=article, now=now)
     told_of_it = [(alert.channel_id, alert.thread_id) for alert in told if alert.item_id == item.id]
@@ -93,10 +93,13 @@ def as_called(
     return replace(article, source=given[0]) if given and given[0] else article
 
 
-def is_old_for(watch: Watch, item: Item, hearings: Mapping[tuple[int, int], Hearing]) -> bool:
-    """Return whether an item was there, as it is, before a watch or its server's subscription came into force."""
+def is_old_for(watch: Watch, item: Item, hearings: Mapping[tuple[int, int], Hearing], *, now: datetime) -> bool:
+    """Return whether an item was there, as it is, before a watch or its server's subscription came into force.
+
+    What came into force later than now did so before the clock was set back: it is in force.
+    """
     hearing = hearings.get((item.feed_id, watch.home_id), NOT_ASKED_FOR)
-    starts = [at for at in (watch.since_at, hearing.since_at) if at is not None]
+    starts = [at for at in (watch.since_at, hearing.since_at) if at is not None and at <= now]
     return bool(starts) and max(item.first_seen_at, item.edited_at or item.first_seen_at) < max(starts)
 
 

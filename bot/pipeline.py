@@ -57,6 +57,10 @@ class Pipeline:
         """
         return await self._polling.poll_feed(feed, answer)
 
+    def interval_s(self, feed: Feed) -> float:
+        """Return how long a feed is left alone between two polls at the least."""
+        return self._polling.interval_s(feed)
+
     async def read_item(self, item: Item) -> None:
         """Read an item that is to be read: its page within eight seconds, else what the feed gave; match it; commit what is owed.
 

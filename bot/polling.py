@@ -170,6 +170,10 @@ class Polling:
         own = feed.origin == "config" and same_server(feed.url, url)
         return self._means.habits.own_headers.get(feed.url, ()) if own else ()
 
+    def interval_s(self, feed: Feed) -> float:
+        """Return how long a feed is left alone between two polls at the least."""
+        return self._pace(feed).min_s
+
     def _pace(self, feed: Feed) -> Pace:
         private = self._means.web.may_be_private(feed.url)
         interval_s = feed.interval_s or self._means.habits.interval_s

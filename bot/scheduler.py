@@ -17,13 +17,14 @@ from bot.clock_watch import TOLERANCE, ClockWatch
 from bot.errors import StoreError
 from bot.feeds.links import host_of
 from bot.feeds.timing import start_spread_s
+from bot.model import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from datetime import datetime
 
     from bot.delivery import Deliverer
-    from bot.model import Feed, Item
+    from bot.model import Item
     from bot.pipeline import Pipeline
     from bot.store import Store
 
@@ -39,6 +40,7 @@ PAGES_LOOKED_AT = 200
 LONGEST_NAP_S = 60.0
 SHORTEST_NAP_S = 0.02
 STORE_TROUBLE_NAP_S = 2.0
+ITEM_TROUBLE_NAPS = 5
 BROKEN_REST = timedelta(minutes=10)
 SAID_AGAIN = timedelta(minutes=10)
 
@@ -174,8 +176,7 @@ class Scheduler:
             else:
                 held.add(feed.id)  # a free place wakes us
         next_at = await self.store.next_poll_at(without=crew.busy(now) | held)
-        waits_s = [(at - now).total_seconds() for at in (next_at, crew.rested_at()) if at]
-        return min(waits_s, default=LONGEST_NAP_S)
+        return (next_at - now).total_seconds() if next_at else LONGEST_NAP_S
 
     async def _read_due(self, crew: Crew) -> float:
         if crew.free:
@@ -224,7 +225,11 @@ class Scheduler:
                 nap_s = STORE_TROUBLE_NAP_S
                 try:
                     await self._follow(watch)
+                    if self.store.vitals.store_fault:  # nobody is asked for what could not be kept
+                        await self.store.prove_writable()
                     nap_s = await due(crew)
+                    if rested_at := crew.rested_at():
+                        nap_s = min(nap_s, (rested_at - self.clock()).total_seconds())
                 except StoreError as error:
                     self._say_trouble(error)
                 await wait_for_event(crew.changed, min(max(nap_s, SHORTEST_NAP_S), LONGEST_NAP_S))
@@ -236,10 +241,16 @@ class Scheduler:
             await step(due)
         except StoreError as error:
             self._say_trouble(error)
-            await asyncio.sleep(STORE_TROUBLE_NAP_S)  # the same feed or item is due again: not at once
+            crew.rest(due.id, self.clock() + self._trouble_rest(due))  # it is due again: not at once
         except Exception:  # one surprise never stops another feed or item; this one is tried again later
             log.exception("event=step_broke step=%s id=%s", step.__name__, due.id)
             crew.rest(due.id, self.clock() + BROKEN_REST)
+
+    def _trouble_rest(self, due: Feed | Item) -> timedelta:
+        """Return for how long one is left alone whose outcome could not be kept: a feed is asked no more often for that."""
+        if isinstance(due, Feed):
+            return timedelta(seconds=self.pipeline.interval_s(due))
+        return timedelta(seconds=ITEM_TROUBLE_NAPS * STORE_TROUBLE_NAP_S)
 
     def _say_trouble(self, error: StoreError) -> None:
         said, now = str(error), self.clock()

@@ -1,6 +1,7 @@
 """What is due when, across all tables, for the day on which the wall clock is set: due times keep their distance from now.
 
-Touches no other column than due times, and the last poll where that would lie ahead.
+Touches no other column than due times, and what would lie ahead of a clock that was set back: the last poll, and since when a watch or
+a subscription is in force (else what is new would be older than they are).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _DUE = (
     ("alerts", "edit_lease_until"),
     ("paused_channels", "retry_at"),
 )
+_PAST = (("feeds", "last_poll_at"), ("watches", "since_at"), ("subscriptions", "since_at"))
 # What is settled is not due any more, and there may be very much of it.
 _OPEN = {
     "items": "page_next_at IS NOT NULL",
@@ -42,7 +44,8 @@ def shift_due_times(sql: sqlite3.Connection, by: timedelta, now: datetime) -> No
             f"UPDATE {table} SET {column} = {column} + ? WHERE {_OPEN.get(table, f'{column} IS NOT NULL')}",  # noqa: S608  # names of this module
             (by_ms,),
         )
-    sql.execute("UPDATE feeds SET last_poll_at = ?1 WHERE last_poll_at > ?1", (at,))
+    for table, column in _PAST:
+        sql.execute(f"UPDATE {table} SET {column} = ?1 WHERE {column} > ?1", (at,))  # noqa: S608  # as above
 
 
 def latest_poll_at(sql: sqlite3.Connection) -> datetime | None:

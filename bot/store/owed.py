@@ -128,6 +128,14 @@ class OwedRows(ABC):
         """Return what was noted under a key, "" for nothing."""
         return await self._read(lambda sql: channels.note(sql, key))
 
+    async def prove_writable(self) -> None:
+        """Write something small.
+
+        Raises:
+            StoreError: the store takes nothing just now.
+        """
+        await self._write(lambda sql: channels.keep_note(sql, "writable", ""))
+
     async def keep_note(self, key: str, value: str) -> None:
         """Note something under a key, in place of what stood there."""
         await self._write(lambda sql: channels.keep_note(sql, key, value))
