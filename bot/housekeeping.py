@@ -106,7 +106,7 @@ def line_for(away: Outage) -> str:
     times = f"from {away.from_at:%Y-%m-%d %H:%M} to {away.to_at:%Y-%m-%d %H:%M} UTC"
     if away.restored:
         said = (
-            f"a backup was restored: of the time {times}, {counted(away.silent, 'item')} stood in the feeds that this store had not;"
+            f"a backup was restored: of the time {times}, {counted(away.silent, 'item')} stood in the feeds that this store had not read;"
             " they count as known and alert nobody"
         )
     else:

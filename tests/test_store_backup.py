@@ -14,9 +14,10 @@ import pytest
 
 from bot.errors import StoreError
 from bot.housekeeping import line_for
+from bot.model import EditedItem
 from bot.store import Store
 from bot.store.backup import back_up, restore
-from tests.store_fakes import DAY, HOUR, NOW, OTHER_URL, URL, declared, first, keys_of, new, poll_of, read
+from tests.store_fakes import DAY, HOUR, NOW, OTHER_URL, URL, declared, entry_of, first, keys_of, new, poll_of, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,7 +205,7 @@ async def test_after_a_restore_the_feeds_start_anew_and_one_line_says_what_was_n
     assert (away.restored, away.silent, away.from_at, away.to_at) == (True, 2, NOW, NOW + DAY + HOUR)
     assert line_for(away) == (
         "a backup was restored: of the time from 2026-03-01 12:00 to 2026-03-02 13:00 UTC, 2 items stood in the feeds that this store"
-        " had not; they count as known and alert nobody; 1 feed could not be asked yet."
+        " had not read; they count as known and alert nobody; 1 feed could not be asked yet."
     )
     await store.upkeep.outage_told()
     assert await store.upkeep.outage() is None
@@ -228,6 +229,32 @@ async def test_what_a_backup_still_owed_is_looked_for_before_it_is_posted(path: 
     assert await store.claim(NOW + HOUR) == ()
     (doubtful,) = await store.reclaim(NOW + HOUR)
     assert (doubtful.in_doubt, doubtful.nonce, doubtful.first_sent_at) == (True, sent.nonce, NOW)
+    await store.close()
+
+
+async def test_what_a_backup_had_not_read_and_whose_page_it_awaited_alerts_nobody_after_a_restore(
+    path: Path, tmp_path: Path
+) -> None:
+    store = await opened(path)
+    unread, teaser, edited = await store.commit_poll(poll_of(await first(store), new("a"), new("b"), new("c")))
+    for item_id in (teaser, edited):
+        item = await store.item(item_id)
+        assert item
+        await store.commit_reading(replace(await read(store, item), page_next_at=NOW + HOUR, page_tries=1))
+    edit = EditedItem(item_id=edited, entry=entry_of("c", text="Sanctions."), keys=keys_of("c", content="edited"))
+    await store.commit_poll(poll_of(await first(store), edited=(edit,)))
+    await store.close()
+    back_up(path, tmp_path / "b.db")
+    restore(path, tmp_path / "b.db", now=NOW + HOUR)
+    store = await Store.open(path, now=NOW + HOUR)
+    assert await store.items_to_read(limit=9) == ()
+    assert await store.pages_owed(NOW + DAY, limit=9) == ()
+    items = [await store.item(item_id) for item_id in (unread, teaser, edited)]
+    assert [one.baseline for one in items if one] == [True, False, False]
+    await store.upkeep.note_outage(now=NOW + 2 * HOUR)
+    away = await store.upkeep.outage()
+    assert away is not None
+    assert away.silent == 3
     await store.close()
 
 

@@ -2,7 +2,7 @@
 
 A backup never stops or waits for the bot. A restore refuses while the bot runs, checks the backup before it touches anything, and keeps
 what it replaces. What was told between the two must not be told again, so the restored store takes every feed's next document for what
-stands there already, and looks in the channel before it posts what the backup still owed.
+stands there already, items and pages that were still to be read for read, and looks in the channel before it posts what the backup owed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.store.connection import store_error_for
 from bot.store.files import copy_into, copy_whole, discard, draft_of, move_aside, plain_connection, put_in_place
 from bot.store.lock import take_lock
 from bot.store.outage import NOTE, last_life
-from bot.store.polls import rebaseline_feeds
+from bot.store.polls import rebaseline_feeds, settle_items
 from bot.store.schema import MIGRATIONS, check_version, existing_place, migrate, place_for
 
 if TYPE_CHECKING:
@@ -110,7 +110,13 @@ def _restore_through(draft: Path, database: Path, backup: Path, now: datetime) -
         sql.execute("BEGIN IMMEDIATE")
         doubtful = _doubt_what_is_owed(sql, now)
         feeds = rebaseline_feeds(sql)
-        keep_note(sql, NOTE, json.dumps({"from": last_life(sql) or ms_for(now), "to": ms_for(now), "restored": True}))
+        note = {
+            "from": last_life(sql) or ms_for(now),
+            "to": ms_for(now),
+            "restored": True,
+            "settled": settle_items(sql),
+        }
+        keep_note(sql, NOTE, json.dumps(note))
         sql.execute("COMMIT")
         ((items,),) = sql.execute("SELECT COUNT(*) FROM items").fetchall()
         sql.execute("PRAGMA journal_mode = WAL")

@@ -28,8 +28,8 @@ AWAY = timedelta(minutes=30)
 class Outage:
     """A time away and what is known of it so far.
 
-    late: items that came meanwhile, were still in the feeds and are read after all. silent: items taken as known because the store was
-    restored. gaps: feed and how many of its items may be missed. waiting: feeds that were not asked again yet.
+    late: items that came meanwhile, were still in the feeds and are read after all. silent: items taken as known, or as read, because the
+    store was restored. gaps: feed and how many of its items may be missed. waiting: feeds that were not asked again yet.
     """
 
     from_at: datetime
@@ -58,7 +58,8 @@ def note_outage(sql: sqlite3.Connection, now: datetime) -> None:
         return
     unsaid = json.loads(note(sql, NOTE) or "{}")
     since = min(alive_at, unsaid.get("from", alive_at))
-    keep_note(sql, NOTE, json.dumps({"from": since, "to": ms_for(now), "restored": bool(unsaid.get("restored"))}))
+    of_restore = {"restored": bool(unsaid.get("restored")), "settled": unsaid.get("settled", 0)}
+    keep_note(sql, NOTE, json.dumps({"from": since, "to": ms_for(now), **of_restore}))
 
 
 def outage(sql: sqlite3.Connection) -> Outage | None:
@@ -85,7 +86,7 @@ def outage(sql: sqlite3.Connection) -> Outage | None:
         to_at=time_in(to),
         restored=noted["restored"],
         late=int(late),
-        silent=int(silent) if noted["restored"] else 0,
+        silent=int(silent) + noted.get("settled", 0) if noted["restored"] else 0,
         gaps=tuple(gaps),
         waiting=sum(bool(waits) for _, _, waits in feeds),
     )

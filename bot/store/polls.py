@@ -123,6 +123,15 @@ def rebaseline_feeds(sql: sqlite3.Connection) -> int:
     ).rowcount
 
 
+def settle_items(sql: sqlite3.Connection) -> int:
+    """Take what was still to be read, and pages still owed, for done, so that nothing comes of them; return of how many items."""
+    return sql.execute(
+        """UPDATE items SET page_next_at = NULL,
+            state = CASE WHEN state <> 'to_read' THEN state WHEN readings THEN 'read' ELSE 'baseline' END
+        WHERE state = 'to_read' OR page_next_at IS NOT NULL"""
+    ).rowcount
+
+
 def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
     sql.execute(
         """UPDATE feeds SET name = CASE WHEN name = '' THEN ? ELSE name END, validators = ?, body_hash = ?, items_hash = ?,
