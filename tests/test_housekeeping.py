@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,12 +13,15 @@ import pytest
 from bot import housekeeping
 from bot.errors import StoreError
 from bot.housekeeping import Keep, keep_house
-from bot.store import Store
+from bot.store import Store, soundness
 from tests.store_fakes import DAY, HOUR, NOW, URL, declared, first, new, poll_of, read
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+MANY_ROWS = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 60000000) SELECT MAX(i) FROM n"
 
 
 @pytest.fixture
@@ -81,6 +85,25 @@ async def test_a_damaged_file_is_told_of_with_the_way_out(store: Store, monkeypa
         await until(lambda: bool(said))
     assert "row 7 missing" in said[0]
     assert "wirewatch restore FILE" in said[0]
+
+
+async def test_the_daily_reading_of_a_large_file_holds_up_no_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def long(sql: sqlite3.Connection) -> str:
+        begun.set()
+        try:
+            return str(sql.execute(MANY_ROWS).fetchone())
+        finally:
+            over.set()
+
+    monkeypatch.setattr(soundness, "first_fault", long)
+    reading = asyncio.create_task(store.upkeep.fault())
+    await until(begun.is_set)
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
+    assert over.is_set(), "the end of the program would wait for it"
 
 
 async def test_a_store_in_trouble_is_waited_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

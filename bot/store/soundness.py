@@ -17,6 +17,7 @@ from bot.store.connection import store_error_for
 from bot.store.files import plain_connection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 READ_WHOLE_BYTES = 64 * 1024 * 1024
@@ -51,13 +52,16 @@ def fault_at_start(sql: sqlite3.Connection, path: Path) -> str:
     return ""
 
 
-def fault_in_file(path: Path) -> str:
+def fault_in_file(path: Path, opened: Callable[[sqlite3.Connection], None] = lambda _: None) -> str:
     """Return the first thing that is wrong with a database file, also while it is written; "" for nothing.
+
+    opened: handed the connection before anything is read; whoever interrupts it ends the reading.
 
     Raises: StoreError where it cannot be read.
     """
     try:
         with closing(plain_connection(path, "rw")) as sql:
+            opened(sql)
             sql.execute("PRAGMA wal_autocheckpoint = 0")
             sql.execute("PRAGMA query_only = ON")
             sql.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bot.store import outage, retention
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from bot.store.chat import Runs
 
 BATCH = 100
+INTERRUPTED_EVERY_S = 0.05
 
 
 class Upkeep:
@@ -62,8 +65,25 @@ class Upkeep:
     async def fault(self) -> str:
         """Return what is wrong with the file, "" for nothing; every page is read, beside the work. The next start heeds a fault.
 
+        Ends at once when it is cancelled: what is read of a large file takes minutes.
+
         Raises: StoreError where it cannot be read or written.
         """
-        fault = await asyncio.to_thread(fault_in_file, self._path)
+        fault = await _fault_in(self._path)
         await self._write(lambda sql: keep_verdict(sql, fault))
         return fault
+
+
+async def _fault_in(path: Path) -> str:
+    opened: list[sqlite3.Connection] = []
+    reading = asyncio.create_task(asyncio.to_thread(fault_in_file, path, opened.append))
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        while not reading.done():  # an interruption that comes before the reading begins is not heard
+            for sql in opened:
+                with suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
+                    sql.interrupt()
+            await asyncio.wait({reading}, timeout=INTERRUPTED_EVERY_S)
+        reading.exception()
+        raise
