@@ -6,7 +6,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: try test check bench hostile fuzz setup small-server lock format kill kill-discord clean help
+.PHONY: try test check bench hostile fuzz setup small-server lock format kill kill-discord fleet clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -39,6 +39,9 @@ kill-discord: $(DEV)  ## the same against a Discord of our own; ARGS="--kills 20
 
 small-server: $(DEV)  ## ten minutes of 300 feeds within 512 MiB; ARGS="--minutes 2" for less
 	@$(BIN)/python -m benchmarks.small_server $(ARGS)
+
+fleet: $(DEV)    ## 10,000 and 30,000 feeds at five minutes, in six minutes; ARGS="--feeds 1000 --seconds 20" for less
+	@$(BIN)/python -m benchmarks.fleet $(ARGS)
 
 hostile: $(DEV)  ## what hostile feeds and pages cost the engine, as a table; ARGS="--only bomb --repeat 1"
 	@$(BIN)/python -m benchmarks.hostile $(ARGS)

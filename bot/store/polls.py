@@ -22,6 +22,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 _EDITS_COUNT_MS = 2 * _DAY_MS
 _CHUNK = 500
 _AHEAD_MS = 60_000
+_ASKED_AT_ALL = "f.enabled AND f.state <> 'gone' AND f.id NOT IN (SELECT value FROM json_each(?1))"
 _EDITS = "CASE WHEN i.edited_at >= ? THEN i.edits ELSE 0 END"
 
 
@@ -33,20 +34,26 @@ def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int, without: Colle
     at = ms_for(now)
     rows = sql.execute(
         f"""SELECT {FEED_COLUMNS} FROM {FEEDS}
-        WHERE f.enabled AND f.state <> 'gone' AND (f.next_poll_at IS NULL OR f.next_poll_at <= ?1 OR f.last_poll_at > ?1 + ?4)
-            AND (h.rest_until IS NULL OR h.rest_until <= ?1)
-            AND f.id NOT IN (SELECT value FROM json_each(?2))
+        WHERE {_ASKED_AT_ALL} AND (h.rest_until IS NULL OR h.rest_until <= ?2) AND f.id IN (
+            SELECT id FROM feeds WHERE enabled AND next_poll_at IS NULL
+            UNION ALL SELECT id FROM feeds WHERE enabled AND next_poll_at <= ?2
+            UNION ALL SELECT id FROM feeds WHERE enabled AND last_poll_at > ?2 + ?4)
         ORDER BY f.next_poll_at, f.id LIMIT ?3""",  # noqa: S608  # constants of the store
-        (at, json.dumps(list(without)), limit, _AHEAD_MS),
+        (json.dumps(list(without)), at, limit, _AHEAD_MS),
     )
     return tuple(feed_in(row) for row in rows)
 
 
 def next_poll_at(sql: sqlite3.Connection, without: Collection[int]) -> datetime | None:
     """Return when the next feed is due, rests of hosts counted in; None without feeds, 1970 where one was never asked."""
+    # Two walks over few rows in place of one over all feeds: the first whose host does not rest then, and those whose host does.
     row = sql.execute(
-        f"""SELECT MIN(MAX(COALESCE(f.next_poll_at, 0), COALESCE(h.rest_until, 0))) FROM {FEEDS}
-        WHERE f.enabled AND f.state <> 'gone' AND f.id NOT IN (SELECT value FROM json_each(?))""",  # noqa: S608  # as above
+        f"""SELECT MIN(at) FROM (
+            SELECT at FROM (SELECT COALESCE(f.next_poll_at, 0) AS at FROM {FEEDS}
+                WHERE {_ASKED_AT_ALL} AND COALESCE(h.rest_until, 0) <= COALESCE(f.next_poll_at, 0)
+                ORDER BY f.next_poll_at LIMIT 1)
+            UNION ALL SELECT MIN(h.rest_until) FROM hosts h CROSS JOIN feeds f ON f.host = h.host
+                WHERE {_ASKED_AT_ALL} AND h.rest_until > COALESCE(f.next_poll_at, 0))""",  # noqa: S608  # as above
         (json.dumps(list(without)),),
     ).fetchone()
     return opt_time_in(row[0])

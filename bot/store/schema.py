@@ -37,6 +37,8 @@ _FIRST: Migration = (
         subscribed_at INTEGER, wakes INTEGER NOT NULL DEFAULT 0,
         moved_url TEXT NOT NULL DEFAULT '', health TEXT NOT NULL DEFAULT '{}', UNIQUE (guild_id, url)) STRICT""",
     "CREATE INDEX feeds_due ON feeds (next_poll_at) WHERE enabled",
+    "CREATE INDEX feeds_asked ON feeds (last_poll_at) WHERE enabled",
+    "CREATE INDEX feeds_host ON feeds (host) WHERE enabled",
     "CREATE TABLE hosts (host TEXT PRIMARY KEY, rest_until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE stories (
         id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, title TEXT NOT NULL, first_item_id INTEGER NOT NULL,
