@@ -102,6 +102,24 @@ async def test_a_body_that_says_nothing_new_is_not_parsed_and_its_validators_are
     assert (await road.feed()).etag == '"two"'
 
 
+async def test_an_edit_beyond_the_third_is_taken_in_once_there_was_none_for_48_hours(site: Site, road: Road) -> None:
+    edits = [entry("A visit", site.url("/a"), guid="a", text=f"Nothing yet, {number}.") for number in range(4)]
+    for one in (*edits, entry("A visit", site.url("/a"), guid="a", text="New sanctions.")):
+        road.clock.move(minutes=10)
+        site.feed("/feed", one, headers={"ETag": f'"{len(site.asked)}"'})
+        await road.round()
+    assert (await road.item()).text == "Nothing yet, 3."
+    road.clock.move(hours=47)
+    await road.round()
+    assert road.outlet.posted == []
+    road.clock.move(hours=2)
+    await road.round()
+    assert (await road.item()).text == "New sanctions."
+    assert len(road.outlet.posted) == 1
+    await road.round()
+    assert (await road.feed()).etag is not None, "from then on it is asked as ever"
+
+
 # --- feeds in trouble ---
 
 

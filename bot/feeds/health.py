@@ -71,7 +71,8 @@ def after_document(
 ) -> Feed:
     """Return the feed after a document was taken in. hashes: of the body, of its items. Validators are the answer's own, or none.
 
-    harvest: what its entries are. Of a delta nothing is concluded from what it does not hold.
+    harvest: what its entries are. Of a delta nothing is concluded from what it does not hold. A document of which an edit was put off is
+    read again however often it comes: nothing is kept that it could be known by.
     """
     rate = _rate(feed, at, new_items=harvest.new)
     if feed.subscribed_at is None:  # a first document tells by its dates how busy the feed is
@@ -90,6 +91,8 @@ def after_document(
         held=feed.held + harvest.held,
         subscribed_at=feed.subscribed_at or at,
     )
+    if harvest.put_off:
+        feed = replace(feed, etag=None, last_modified=None, body_hash=None, items_hash=None)
     return _after_success(feed, answer, health, at=at, pace=pace, chance=chance, known=answer.delta or harvest.is_known)
 
 

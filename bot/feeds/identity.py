@@ -93,6 +93,7 @@ def sort_entries(items: Sequence[FeedItem], keys: Sequence[ItemKeys], known: Kno
     moved: list[tuple[bytes, int]] = []
     seen: dict[bytes, None] = {}
     twins: set[tuple[bytes | None, bytes | None, bytes]] = set()
+    put_off = False
     for entry, its in zip(items, keys, strict=True):
         if its.key in seen:
             continue
@@ -107,8 +108,11 @@ def sort_entries(items: Sequence[FeedItem], keys: Sequence[ItemKeys], known: Kno
         if mark is None:
             new.append(NewItem(entry=entry, keys=its))
         elif mark.item_id is not None and _is_edit(its, mark):
-            edited.append(EditedItem(item_id=mark.item_id, entry=entry, keys=its))
-    return Sorted(new=tuple(new), edited=tuple(edited), moved=tuple(moved), seen=tuple(seen))
+            if mark.edits < LIMIT_EDITS:
+                edited.append(EditedItem(item_id=mark.item_id, entry=entry, keys=its))
+            else:
+                put_off = True
+    return Sorted(new=tuple(new), edited=tuple(edited), moved=tuple(moved), seen=tuple(seen), put_off=put_off)
 
 
 def believable(at: datetime | None, now: datetime) -> datetime | None:
@@ -157,7 +161,7 @@ def _moved_from(entry: FeedItem, its: ItemKeys, known: Known, held: Counter[int 
 
 
 def _is_edit(its: ItemKeys, mark: KnownItem) -> bool:
-    return mark.content_hash is not None and mark.content_hash != its.content_hash and mark.edits < LIMIT_EDITS
+    return mark.content_hash is not None and mark.content_hash != its.content_hash
 
 
 def _folded(text: str) -> str:

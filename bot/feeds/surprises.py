@@ -31,7 +31,8 @@ class Harvest:
     """What a document's entries came to.
 
     entries: those it lists. new: of them. held: of the new, held back. missed: how many may have come and gone unseen, 0: no gap.
-    churns: documents in a row, up to this one, whose items had new ids. is_known: at least half of what it lists was known.
+    churns: documents in a row, up to this one, whose items had new ids. is_known: at least half of what it lists was known. put_off: it
+    holds an edit that is left for a later poll.
     """
 
     entries: int = 0
@@ -41,6 +42,7 @@ class Harvest:
     churns: int = 0
     newest_at: datetime | None = None
     is_known: bool = True
+    put_off: bool = False
 
 
 def harvest_of(feed: Feed, items: Sequence[FeedItem], entries: Sorted, *, at: datetime) -> Harvest:
@@ -57,6 +59,7 @@ def harvest_of(feed: Feed, items: Sequence[FeedItem], entries: Sorted, *, at: da
         churns=feed.health.churns if guids_change(feed) else feed.health.churns + 1 if churning else 0,
         newest_at=max(dates, default=None),
         is_known=feed.subscribed_at is not None and 2 * (listed - new) >= listed,
+        put_off=entries.put_off,
     )
 
 

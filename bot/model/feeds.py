@@ -227,12 +227,16 @@ class EditedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
-    """A document's entries, sorted by what is known. moved: new keys of known items. seen: every key the document holds."""
+    """A document's entries, sorted by what is known. moved: new keys of known items. seen: every key the document holds.
+
+    put_off: it holds an edit that is left for a later poll, because there were too many lately.
+    """
 
     new: tuple[NewItem, ...] = ()
     edited: tuple[EditedItem, ...] = ()
     moved: tuple[tuple[bytes, int], ...] = ()
     seen: tuple[bytes, ...] = ()
+    put_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
