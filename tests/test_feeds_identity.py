@@ -51,6 +51,24 @@ class Memory:
             self.by_link[keys.link_hash] = mark
 
 
+def test_entries_that_say_what_known_ones_say_are_new_unless_most_of_the_document_does_so() -> None:
+    keys = keys_for([ONE, TWO])
+    marks = [
+        KnownItem(item_id=n, content_hash=one.content_hash, title_hash=one.title_hash) for n, one in enumerate(keys)
+    ]
+    by_content = {one.content_hash: mark for one, mark in zip(keys, marks, strict=True)}
+    known = Known(by_key={}, by_link={}, by_content=by_content)
+    moved = [replace(one, guid=f"new {one.guid}", link=f"{one.link}/new") for one in (ONE, TWO)]
+    others = [replace(ONE, guid=str(n), link=f"https://example.org/{n}", title=f"Port {n}") for n in range(3)]
+    assert titles(sort_entries(moved, keys_for(moved), known)) == []
+    assert titles(sort_entries([*moved, *others[:2]], keys_for([*moved, *others[:2]]), known)) == ["Port 0", "Port 1"]
+    many = [*moved, *others]
+    assert len(titles(sort_entries(many, keys_for(many), known))) == 5
+    assert titles(sort_entries(moved[:1], keys_for(moved[:1]), known)) == ["Port closed"], (
+        "a daily report may repeat itself"
+    )
+
+
 def titles(found: Sorted) -> list[str]:
     return [new.entry.title for new in found.new]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
+from bot.feeds.identity import keys_for, sort_entries
 from bot.model import (
     EditedItem,
     FeedHealth,
@@ -123,10 +126,45 @@ async def test_known_finds_by_key_by_alias_by_tombstone_and_by_recent_link_of_th
         hashed("b"): None,
     }
     assert known.by_key[hashed("a again")].title_hash == hashed("title of a")
-    assert {link: one.item_id for link, one in known.by_link.items()} == {hashed("a"): a, hashed("b"): b}
-    assert (await store.known(feed.id, asked, now=NOW + 31 * DAY)).by_link == {}
-    linkless = replace(keys_of("a"), link_hash=None)
+    assert {link: one.item_id for link, one in known.by_link.items()} == {}, "links are for what no key knows"
+    stranger = keys_of("never", link="a")
+    assert {link: one.item_id for link, one in (await store.known(feed.id, [stranger], now=NOW)).by_link.items()} == {
+        hashed("a"): a
+    }
+    linkless = replace(stranger, link_hash=None)
     assert (await store.known(feed.id, [linkless], now=NOW)).by_link == {}
+    gone = [hashed("b"), hashed("c")]
+    await store.commit_poll(poll_of(feed, seen=tuple(gone), at=NOW + 31 * DAY))
+    assert (await store.known(feed.id, [stranger], now=NOW + 31 * DAY)).by_link == {}, "absent for a month"
+
+
+@pytest.mark.parametrize("days", [10, 90, 400])
+@pytest.mark.parametrize("renewed", [False, True], ids=["unchanged", "polled each week"])
+@pytest.mark.parametrize("what", ["scheme of the guids", "host everywhere"])
+async def test_a_feed_that_changes_its_guids_repeats_nothing_that_it_still_held(
+    store: Store, days: int, what: str, *, renewed: bool
+) -> None:
+    feed = await first(store)
+    entries = [
+        FeedItem(guid=f"http://a.example/?p={n}", link=f"http://a.example/{n}", title=f"Report {n}", text=f"Text {n}.")
+        for n in range(10)
+    ]
+    keys = keys_for(entries)
+    await store.commit_poll(
+        Poll(feed=feed, polled_at=NOW, entries=sort_entries(entries, keys, await store.known(feed.id, keys, now=NOW)))
+    )
+    for week in range(1, days // 7) if renewed else ():
+        at = NOW + 7 * week * DAY
+        await store.commit_poll(poll_of(feed, seen=tuple(one.key for one in keys), at=at))
+    old, fresh = ("http:", "https:") if what.startswith("scheme") else ("a.example", "b.example")
+    flipped = [replace(one, guid=one.guid.replace(old, fresh), link=one.link.replace(old, fresh)) for one in entries]
+    flipped.append(FeedItem(guid="new", link="https://b.example/new", title="New", text="New."))
+    for at in (NOW + days * DAY, NOW + (days + 40) * DAY):
+        keys = keys_for(flipped)
+        found = sort_entries(flipped, keys, await store.known(feed.id, keys, now=at))
+        assert [one.entry.title for one in found.new] == (["New"] if at == NOW + days * DAY else [])
+        await store.commit_poll(Poll(feed=feed, polled_at=at, entries=found))
+        flipped = [replace(one, guid=f"{one.guid}#again") for one in flipped]
 
 
 async def test_an_edited_item_is_read_again_with_its_new_text_and_the_same_edit_counts_once(store: Store) -> None:
@@ -156,7 +194,8 @@ async def test_edits_count_until_there_was_none_for_48_hours(store: Store) -> No
 
     async def edits(at: datetime) -> list[int]:
         known = await store.known(feed.id, [keys_of("a")], now=at)
-        return [known.by_key[hashed("a")].edits, known.by_link[hashed("a")].edits]
+        stranger = await store.known(feed.id, [keys_of("other", link="a")], now=at)
+        return [known.by_key[hashed("a")].edits, stranger.by_link[hashed("a")].edits]
 
     for hours in (1, 2, 3):
         await edit(NOW + hours * HOUR)

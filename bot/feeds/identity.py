@@ -9,6 +9,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -85,8 +86,10 @@ def keys_for(items: Sequence[FeedItem]) -> tuple[ItemKeys, ...]:
 def sort_entries(items: Sequence[FeedItem], keys: Sequence[ItemKeys], known: Known) -> Sorted:
     """Return which entries are new, edited or moved, each list in document order; an entry listed twice counts once.
 
-    A new key is no new item where link and title both match a known one: the feed only changed the guid.
+    A new key is no new item where link and title both match a known one: the feed only changed the guid. Nor where title and text do, in
+    a document of which most entries do so: the feed changed its host, in links and guids.
     """
+    known = _by_most(keys, known)
     held = Counter(mark.item_id for key in {one.key for one in keys} if (mark := known.by_key.get(key)))
     new: list[NewItem] = []
     edited: list[EditedItem] = []
@@ -113,6 +116,12 @@ def sort_entries(items: Sequence[FeedItem], keys: Sequence[ItemKeys], known: Kno
             else:
                 put_off = True
     return Sorted(new=tuple(new), edited=tuple(edited), moved=tuple(moved), seen=tuple(seen), put_off=put_off)
+
+
+def _by_most(keys: Sequence[ItemKeys], known: Known) -> Known:
+    """Return what is known, by content only where that knows at least half of the document, and more than one entry of it."""
+    alike = sum(one.key not in known.by_key and one.content_hash in known.by_content for one in keys)
+    return known if alike > 1 and 2 * alike >= len(keys) else replace(known, by_content={})
 
 
 def believable(at: datetime | None, now: datetime) -> datetime | None:
@@ -154,6 +163,8 @@ def _moved_from(entry: FeedItem, its: ItemKeys, known: Known, held: Counter[int 
             return mark
     mark = known.by_link.get(its.link_hash) if its.link_hash else None
     if mark is None or mark.title_hash != its.title_hash:
+        mark = known.by_content.get(its.content_hash)
+    if mark is None:
         return None
     # Where the document still lists the known one beside it, the feed means two, unless they say the same.
     is_another = held[mark.item_id] and mark.item_id is not None and mark.content_hash != its.content_hash

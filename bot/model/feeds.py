@@ -192,10 +192,14 @@ class KnownItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What one feed is already known to hold, by identity key, and by canonical link among the items of the last 30 days."""
+    """What one feed is already known to hold, by identity key, and the others by canonical link among what it held in the last 30 days.
+
+    by_content: by hash of title and text among the same, where hardly any entry is known by its key.
+    """
 
     by_key: Mapping[bytes, KnownItem]
     by_link: Mapping[bytes, KnownItem]
+    by_content: Mapping[bytes, KnownItem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

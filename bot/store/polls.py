@@ -6,7 +6,6 @@ Owns the tables feeds (their state), hosts, items, item_bodies and seen.
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bot.model import EditedItem, Feed, ItemKeys, Known, KnownItem, NewItem, Poll, Sorted
@@ -16,6 +15,7 @@ from bot.store.declared import FEED_COLUMNS, FEEDS, feed_in
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
 
 _LINK_DAYS = 30
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -60,8 +60,10 @@ def next_poll_at(sql: sqlite3.Connection, without: Collection[int]) -> datetime 
 
 
 def known(sql: sqlite3.Connection, feed_id: int, keys: Sequence[ItemKeys], now: datetime) -> Known:
-    """Return what this feed is known to have held of these entries. Links count for 30 days; the newest item of a link stands.
+    """Return what this feed is known to have held of these entries.
 
+    Only those that are not known by their key are looked for by link, and, where these are more than half, by what they say: among
+    what the feed still held 30 days before its last document that was read. The newest item of a link stands.
     Edits count for 48 hours after the last: what is edited too often is put off, never given up.
     """
     edits_since = ms_for(now) - _EDITS_COUNT_MS
@@ -73,16 +75,36 @@ def known(sql: sqlite3.Connection, feed_id: int, keys: Sequence[ItemKeys], now: 
             (edits_since, feed_id, *chunk),
         )
         by_key.update(_known_in(rows))
-    by_link: dict[bytes, KnownItem] = {}
-    since = ms_for(now - timedelta(days=_LINK_DAYS))
-    for chunk, marks in _chunks([one.link_hash for one in keys if one.link_hash is not None]):
+    strange = [one for one in keys if one.key not in by_key]
+    links = [one.link_hash for one in strange if one.link_hash is not None]
+    by_link = _held_lately(sql, feed_id, "link_hash", links, ms_for(now))
+    if 2 * len(strange) <= len(keys):
+        return Known(by_key=by_key, by_link=by_link)
+    contents = [one.content_hash for one in strange]
+    return Known(
+        by_key=by_key, by_link=by_link, by_content=_held_lately(sql, feed_id, "content_hash", contents, ms_for(now))
+    )
+
+
+def _held_lately(
+    sql: sqlite3.Connection, feed_id: int, column: str, hashes: Sequence[bytes], at: int
+) -> dict[bytes, KnownItem]:
+    """Return a feed's items by one of their hashes, those alone that its documents still held 30 days ago or later."""
+    if not hashes:
+        return {}
+    # A document that has not changed for long renews no marks: what stood in it the last time still does.
+    ((newest,),) = sql.execute("SELECT MAX(last_seen_at) FROM seen WHERE feed_id = ?", (feed_id,)).fetchall()
+    since = min(at, newest or at) - _LINK_DAYS * _DAY_MS
+    found: dict[bytes, KnownItem] = {}
+    for chunk, marks in _chunks(hashes):
         rows = sql.execute(
-            f"""SELECT i.link_hash, i.id, i.content_hash, i.title_hash, {_EDITS} FROM items i
-            WHERE i.link_hash IN ({marks}) AND i.feed_id = ? AND i.first_seen_at >= ? ORDER BY i.id""",  # noqa: S608  # as above
-            (edits_since, *chunk, feed_id, since),
+            f"""SELECT i.{column}, i.id, i.content_hash, i.title_hash, {_EDITS} FROM items i
+            WHERE i.{column} IN ({marks}) AND i.feed_id = ?
+                AND EXISTS (SELECT 1 FROM seen s WHERE s.item_id = i.id AND s.last_seen_at >= ?) ORDER BY i.id""",  # noqa: S608  # two fixed names
+            (at - _EDITS_COUNT_MS, *chunk, feed_id, since),
         )
-        by_link.update(_known_in(rows))
-    return Known(by_key=by_key, by_link=by_link)
+        found.update(_known_in(rows))
+    return found
 
 
 def commit_poll(sql: sqlite3.Connection, poll: Poll) -> tuple[int, ...]:

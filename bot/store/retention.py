@@ -62,8 +62,8 @@ def settle_feed(sql: sqlite3.Connection, feed_id: int, *, text_before: datetime,
     bodies = sql.execute(
         f"""DELETE FROM item_bodies WHERE item_id IN (
             SELECT i.id FROM items i JOIN item_bodies b ON b.item_id = i.id
-                LEFT JOIN seen s ON s.feed_id = i.feed_id AND s.key = i.key
-            WHERE i.feed_id = ? AND i.first_seen_at < ? AND {_DONE} AND COALESCE(s.last_seen_at, 0) < ? LIMIT ?)""",  # noqa: S608  # a constant
+            WHERE i.feed_id = ? AND i.first_seen_at < ? AND {_DONE}
+                AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.item_id = i.id AND s.last_seen_at >= ?) LIMIT ?)""",  # noqa: S608  # a constant
         (feed_id, ms_for(text_before), gone_before, limit),
     ).rowcount
     marks = sql.execute(
@@ -88,15 +88,15 @@ def delete_items(sql: sqlite3.Connection, ids: Sequence[int]) -> None:
     """Delete items with their texts, words, matches and alerts, and stories that nothing tells any more. Their marks stay."""
     for item_id in ids:
         drop_words(sql, item_id)
-        story = sql.execute("SELECT feed_id, key, story_id FROM items WHERE id = ?", (item_id,)).fetchone()
+        story = sql.execute("SELECT story_id FROM items WHERE id = ?", (item_id,)).fetchone()
         for table in ("matches", "alerts", "articles", "item_bodies"):
             sql.execute(f"DELETE FROM {table} WHERE item_id = ?", (item_id,))  # noqa: S608  # fixed names
-        sql.execute("UPDATE seen SET item_id = NULL WHERE feed_id = ? AND key = ?", story[:2])
+        sql.execute("UPDATE seen SET item_id = NULL WHERE item_id = ?", (item_id,))
         sql.execute("DELETE FROM items WHERE id = ?", (item_id,))
         sql.execute(
             """DELETE FROM stories WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM items WHERE story_id = ?1)
                 AND NOT EXISTS (SELECT 1 FROM alerts WHERE story_key = stories.key)""",
-            (story[2],),
+            story,
         )
 
 

@@ -63,6 +63,7 @@ _FIRST: Migration = (
     """CREATE TABLE seen (
         feed_id INTEGER NOT NULL REFERENCES feeds (id), key BLOB NOT NULL, item_id INTEGER, last_seen_at INTEGER NOT NULL,
         PRIMARY KEY (feed_id, key)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX seen_item ON seen (item_id) WHERE item_id IS NOT NULL",
     """CREATE TABLE articles (
         item_id INTEGER PRIMARY KEY REFERENCES items (id), title TEXT NOT NULL, text BLOB, url TEXT NOT NULL,
         source TEXT NOT NULL, host TEXT NOT NULL, lang TEXT, author TEXT NOT NULL, published_at INTEGER, kind TEXT NOT NULL,
