@@ -6,7 +6,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: try test check bench hostile fuzz setup small-server lock format kill kill-discord fleet clean help
+.PHONY: try test check bench hostile fuzz setup simulate small-server lock format kill kill-discord fleet clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -36,6 +36,9 @@ kill: $(DEV)     ## kill -9 at random moments under flow; ARGS="--kills 1000" fo
 
 kill-discord: $(DEV)  ## the same against a Discord of our own; ARGS="--kills 200" for more
 	@$(BIN)/python -m benchmarks.kill_discord $(ARGS)
+
+simulate: $(DEV) ## seeded schedules under virtual time, a fault at every await; ARGS="--seeds 1000", "--seed 17" for one
+	@$(BIN)/python -m benchmarks.simulate $(ARGS)
 
 small-server: $(DEV)  ## ten minutes of 300 feeds within 512 MiB; ARGS="--minutes 2" for less
 	@$(BIN)/python -m benchmarks.small_server $(ARGS)
