@@ -49,8 +49,9 @@ def utc_now() -> datetime:
 class Voice:
     """How the engine speaks through its outlet; as it stands, to a terminal.
 
-    name: part of every alert's nonce. serve: runs beside the engine, and ends it by what it raises. trouble: told of broken feeds besides
-    people at the terminal. obey: told of each configuration that came into force.
+    name: part of every alert's nonce. serve: runs beside the engine, and ends it by what it raises. trouble: told of what breaks, notice:
+    of feeds; both pass it on to people at the terminal. is_told: the same for what must not be lost; answers once it is known whether the
+    line arrived. obey: told of each configuration that came into force.
     away_s: for how long Discord has been away; refusals: its answers that count towards a ban, by status.
     The rest is the deliverer's; looks_back: whether the outlet can find what is in doubt.
     """
@@ -64,6 +65,8 @@ class Voice:
     obey: Callable[[Config], None] = lambda _: None
     serve: Callable[[Engine], Awaitable[None]] | None = None
     trouble: Callable[[str], None] | None = None
+    notice: Callable[[str], None] | None = None
+    is_told: Callable[[str], Awaitable[bool]] | None = None
     away_s: Callable[[], float] = lambda: 0.0
     refusals: Callable[[], Mapping[str, int]] = dict
 
@@ -185,7 +188,7 @@ async def open_engine(
             watching=Watching(watches=(), matcher=Matcher.compile((), (), forms={})),
             habits=habits_for(config, baseline=baseline),
             clock=clock,
-            notice=say,
+            notice=voice.notice or say,
         )
         stack.push_async_callback(lambda: pipeline.web.__aexit__(None, None, None))
         deliverer = deliverer_for(config, store, outlet, clock, voice)

@@ -41,11 +41,16 @@ class Keep:
 
 
 async def keep_house(
-    store: Store, *, keep: Callable[[], Keep], clock: Callable[[], datetime], say: Callable[[str], None]
+    store: Store,
+    *,
+    keep: Callable[[], Keep],
+    clock: Callable[[], datetime],
+    say: Callable[[str], None],
+    is_told: Callable[[str], Awaitable[bool]],
 ) -> None:
-    """Keep house until cancelled. say: told one line."""
+    """Keep house until cancelled. say: told one line. is_told: the same, and answers once it is known whether it arrived."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(_tell_of_outage(store, clock, say))
+        group.create_task(_tell_of_outages(store, clock, is_told))
         group.create_task(_clean_daily(store, keep, clock, say))
 
 
@@ -86,19 +91,28 @@ async def _clean_daily(
         await asyncio.sleep(DAILY_S)
 
 
-async def _tell_of_outage(store: Store, clock: Callable[[], datetime], say: Callable[[str], None]) -> None:
+async def _tell_of_outages(
+    store: Store, clock: Callable[[], datetime], is_told: Callable[[str], Awaitable[bool]]
+) -> None:
+    """Tell of each time away, and forget it once that arrived; what is refused for good is tried by the next start."""
+    told_to: datetime | None = None
+    refused_to: datetime | None = None
     while True:
         try:
             away = await store.upkeep.outage()
-            if away is None:
-                return
-            if not away.waiting or clock() - away.to_at >= SAID_AFTER:
-                await store.upkeep.outage_told()
-                say(line_for(away))
-                return
+            if away is not None and away.to_at != refused_to and _is_known(away, clock()):
+                if away.to_at == told_to or await is_told(line_for(away)):
+                    told_to = away.to_at
+                    await store.upkeep.outage_told(away.to_at)
+                else:
+                    refused_to = away.to_at
         except StoreError as error:
             log.warning("event=housekeeping_waits reason=%r", str(error))
         await asyncio.sleep(LOOK_S)
+
+
+def _is_known(away: Outage, now: datetime) -> bool:
+    return not away.waiting or now - away.to_at >= SAID_AFTER
 
 
 def line_for(away: Outage) -> str:

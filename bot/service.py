@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.app import TO_TERMINAL, Engine, Voice, open_engine, utc_now
@@ -119,7 +120,11 @@ async def run_bot(
                 await engine.store.release(now=engine.pipeline.clock())
             await engine.store.upkeep.note_outage(now=engine.pipeline.clock())
             keeping = keep_house(
-                engine.store, keep=lambda: engine.keep, clock=engine.pipeline.clock, say=voice.trouble or say
+                engine.store,
+                keep=lambda: engine.keep,
+                clock=engine.pipeline.clock,
+                say=voice.trouble or say,
+                is_told=voice.is_told or partial(_is_said, say),
             )
             reloading = _reload_on(hangup, engine, lambda: prepare(load_config(path)), say, voice.obey, config, manager)
             say(f"running: {size_of(config)}, store {config.store_path}")
@@ -129,6 +134,11 @@ async def run_bot(
             finally:
                 manager.stopping()
     say("stopped")
+
+
+async def _is_said(say: Callable[[str], None], line: str) -> bool:
+    say(line)
+    return True
 
 
 async def run_in_discord(path: Path, environ: Mapping[str, str], *, say: Callable[[str], None]) -> None:
@@ -161,6 +171,8 @@ async def run_in_discord(path: Path, environ: Mapping[str, str], *, say: Callabl
             obey=lambda fresh: chat.obey(log_channel=fresh.log_channel, manager_role=fresh.manager_role),
             serve=serve,
             trouble=chat.operators.trouble,
+            notice=chat.operators.notice,
+            is_told=chat.operators.is_told,
             away_s=chat.away_s,
             refusals=lambda: chat.outlet.invalid.by_status,
         )

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import DeliveryError, StoreError
+from cogs._bundle import Bundle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,7 +42,8 @@ class Operators:
         self._places = places
         self._clock = clock
         self._say = say
-        self._waiting: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, asyncio.Task[bool]] = {}
+        self._of_feeds = Bundle(lambda line: outlet.tell_operators(line, nonce=nonce_for(line)))
         self.store: Store
 
     async def channel_paused(self, delivery: Delivery, _: str) -> None:
@@ -63,6 +65,16 @@ class Operators:
         """Say a line of trouble, here and in the log channel; the same line once an hour there."""
         self._say(line)
         self.tell(line, line, f"{self._clock():%Y%m%d%H}")
+
+    def notice(self, line: str) -> None:
+        """Say a line on a feed, here at once, in the log channel together with others."""
+        self._say(line)
+        self._of_feeds.add(line)
+
+    async def is_told(self, line: str) -> bool:
+        """Say a line here; return whether it is in the log channel, as soon as that is known. No log channel is no reason against."""
+        self._say(line)
+        return await self._tell(line, nonce_for(line), None)
 
     async def tell_of_paused(self, only: int = 0) -> None:
         """Tell of the paused channels that operators do not know of; of the one that is new here too.
@@ -100,13 +112,14 @@ class Operators:
         task.add_done_callback(lambda _: self._waiting.pop(nonce, None))
 
     async def close(self) -> None:
-        """Leave what waits untold."""
+        """Leave what waits untold, but for what waited to be told together."""
         tasks = list(self._waiting.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._of_feeds.close(), return_exceptions=True)
 
-    async def _tell(self, line: str, nonce: str, told: Callable[[], Awaitable[None]] | None) -> None:
+    async def _tell(self, line: str, nonce: str, told: Callable[[], Awaitable[None]] | None) -> bool:
+        """Tell it until it is there; return whether it ever can be."""
         pause_s = FIRST_PAUSE_S
         while True:
             try:
@@ -114,13 +127,13 @@ class Operators:
             except DeliveryError as error:
                 log.warning("event=operators_not_told reason=%r", str(error))
                 if error.closed or not error.again:
-                    return
+                    return False
                 await asyncio.sleep(error.after_s or pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             else:
                 if told is not None:
                     await told()
-                return
+                return True
 
 
 def nonce_for(*parts: str) -> str:

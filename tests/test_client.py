@@ -14,10 +14,12 @@ import pytest
 
 from bot.errors import DeliveryError, StoreError
 from bot.store import Store
+from cogs import _bundle
 from cogs._client import Chat
 from cogs._gateway import OneLine
 from cogs._places import NEEDED
 from cogs._starts import FREE, Left, Starts, wait_s
+from tests.fakes import until
 from tests.standin.state import INVITED
 
 if TYPE_CHECKING:
@@ -128,6 +130,57 @@ async def test_operators_are_told_once_discord_answers_again(chat: Chat, monkeyp
         chat.operators.trouble("the feed is broken")
     await asyncio.gather(*chat.operators._waiting.values())
     assert (told, pauses) == (["o the feed is broken"], [2.0, 40])
+
+
+async def test_feeds_that_all_fail_are_one_message_once_discord_answers_again(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, away = list[str](), asyncio.Event()
+
+    async def tell(text: str, *, nonce: str) -> None:
+        assert nonce
+        if not away.is_set():
+            raise DeliveryError("no network", again=True)
+        told.append(text)
+
+    monkeypatch.setattr(chat.outlet, "tell_operators", tell)
+    for name in ("GATHERED_S", "FIRST_PAUSE_S", "BETWEEN_S"):
+        monkeypatch.setattr(_bundle, name, 0.01)
+    chat.operators.notice("Feed 0: no answer")
+    await asyncio.sleep(0.1)
+    for number in range(1, 300):
+        chat.operators.notice(f"Feed {number}: no answer")
+    away.set()
+    await until(lambda: bool(told))
+    assert told == [
+        "300 notices of feeds: "
+        + " | ".join(f"Feed {n}: no answer" for n in range(5))
+        + " | and 295 more: /feed list says how each is"
+    ]
+    chat.operators.notice("Feed 0: works again")
+    await until(lambda: len(told) == 2)
+    assert told[1] == "Feed 0: works again"
+
+
+async def test_what_may_have_arrived_is_told_again_as_it_was_and_what_waits_is_told_at_the_end(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, doubts = list[tuple[str, str]](), [DeliveryError("lost", again=True, unknown=True)]
+
+    async def tell(text: str, *, nonce: str) -> None:
+        told.append((text, nonce))
+        if doubts:
+            chat.operators.notice("another")
+            raise doubts.pop()
+
+    monkeypatch.setattr(chat.outlet, "tell_operators", tell)
+    for name in ("GATHERED_S", "FIRST_PAUSE_S"):
+        monkeypatch.setattr(_bundle, name, 0.01)
+    chat.operators.notice("one")
+    await until(lambda: len(told) == 2)
+    assert told[0] == told[1]
+    await chat.operators.close()
+    assert [text for text, _ in told] == ["one", "one", "another"]
 
 
 async def test_a_full_disk_ends_nothing(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from tests.store_fakes import DAY, HOUR, NOW, URL, declared, first, new, poll_of
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
     from pathlib import Path
 
 MANY_ROWS = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 60000000) SELECT MAX(i) FROM n"
@@ -40,9 +41,26 @@ async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @asynccontextmanager
-async def kept(store: Store, said: list[str], days: float = 0) -> AsyncIterator[None]:
+async def kept(
+    store: Store,
+    said: list[str],
+    days: float = 0,
+    *,
+    arrives: bool | asyncio.Future[bool] = True,
+    clock: Callable[[], datetime] | None = None,
+) -> AsyncIterator[None]:
+    async def is_told(line: str) -> bool:
+        said.append(line)
+        return arrives if isinstance(arrives, bool) else await arrives
+
     keeping = asyncio.create_task(
-        keep_house(store, keep=Keep, clock=lambda: NOW + days * DAY + 6 * HOUR, say=said.append)
+        keep_house(
+            store,
+            keep=Keep,
+            clock=clock or (lambda: NOW + days * DAY + 6 * HOUR),
+            say=said.append,
+            is_told=is_told,
+        )
     )
     yield
     keeping.cancel()
@@ -65,6 +83,20 @@ async def test_a_time_away_is_said_once_even_if_the_program_ends_before(store: S
     async with kept(store, said):
         await asyncio.sleep(0.1)
     assert len(said) == 1
+
+
+async def test_a_time_away_that_was_said_and_did_not_arrive_is_said_by_the_next_start(store: Store) -> None:
+    said: list[str] = []
+    await store.upkeep.note_outage(now=NOW + 5 * HOUR)
+    async with kept(store, said, arrives=asyncio.get_running_loop().create_future()):
+        await until(lambda: bool(said))  # Discord does not answer, and the program is stopped
+    async with kept(store, said, arrives=False):
+        await until(lambda: len(said) == 2)  # the log channel refuses
+        await asyncio.sleep(0.1)
+    async with kept(store, said):
+        await until(lambda: len(said) == 3)
+    assert len(set(said)) == 1
+    assert await store.upkeep.outage() is None
 
 
 async def test_what_is_over_age_goes_by_itself(store: Store) -> None:

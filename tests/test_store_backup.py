@@ -207,7 +207,7 @@ async def test_after_a_restore_the_feeds_start_anew_and_one_line_says_what_was_n
         "a backup was restored: of the time from 2026-03-01 12:00 to 2026-03-02 13:00 UTC, 2 items stood in the feeds that this store"
         " had not read; they count as known and alert nobody; 1 feed could not be asked yet."
     )
-    await store.upkeep.outage_told()
+    await store.upkeep.outage_told(away.to_at)
     assert await store.upkeep.outage() is None
     await store.close()
 

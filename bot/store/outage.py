@@ -92,6 +92,7 @@ def outage(sql: sqlite3.Connection) -> Outage | None:
     )
 
 
-def outage_told(sql: sqlite3.Connection) -> None:
-    """Forget a time away that was told of."""
-    sql.execute("DELETE FROM notes WHERE key = ?", (NOTE,))
+def outage_told(sql: sqlite3.Connection, to_at: datetime) -> None:
+    """Forget the time away until then, which was told of; not one that became longer meanwhile."""
+    if json.loads(note(sql, NOTE) or "{}").get("to") == ms_for(to_at):
+        sql.execute("DELETE FROM notes WHERE key = ?", (NOTE,))

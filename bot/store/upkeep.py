@@ -58,9 +58,9 @@ class Upkeep:
         """Return the time away that nobody was told of yet."""
         return await self._read(outage.outage)
 
-    async def outage_told(self) -> None:
-        """Forget a time away that was told of."""
-        await self._write(outage.outage_told)
+    async def outage_told(self, to_at: datetime) -> None:
+        """Forget the time away until then, which was told of; not one that became longer meanwhile."""
+        await self._write(lambda sql: outage.outage_told(sql, to_at))
 
     async def fault(self) -> str:
         """Return what is wrong with the file, "" for nothing; every page is read, beside the work. The next start heeds a fault.
