@@ -75,7 +75,8 @@ class Rereading:
 
     def _missing(self, reasons: Iterable[Reason]) -> tuple[Reason, ...]:
         """Return those of the reasons whose words stand nowhere any more, each once."""
-        return tuple(dict.fromkeys(replace(one, times=1) for one in reasons if not self._stands(one.words)))
+        found = (one for one in reasons if not one.is_whole_item)  # a headline that stood for the item was never found
+        return tuple(dict.fromkeys(replace(one, times=1) for one in found if not self._stands(one.words)))
 
     def _unsaid(self, sentences: Iterable[BriefSentence]) -> tuple[BriefSentence, ...]:
         return tuple(dict.fromkeys(one for one in sentences if _one_line(one.text) not in self._said))

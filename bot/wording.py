@@ -74,7 +74,7 @@ def rule_said(rule: Rule, alias: str, words: str) -> str:
 def _found(those: Sequence[Reason], say: Say) -> str:
     """Return words with their places: `“sanctions” (headline, text ×3; an alias)`."""
     first = those[0]
-    if first.rule == "user" and first.actor is None:  # a source or a language alone, in which no word is found
+    if first.is_whole_item:
         return f"every article of {say(first.alias, WORDS_CHARS)}"
     times: dict[str, int] = {}
     for one in those:

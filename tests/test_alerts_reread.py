@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bot.alerts import alerts_for
-from bot.model import Article, Item, Matches, Story, ToldAlert, Watch
+from bot.model import Article, Hearing, Item, Matches, Story, ToldAlert, Watch
 from bot.reading.matcher import Matcher
 from cogs._draw import embed_for
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 AT = datetime(2026, 3, 1, 14, 2, tzinfo=UTC)
 SANCTIONS = Watch(id=1, name="Sanctions", query="sanctions", channel_id=10, mention=77)
 BOTH = Watch(id=2, name="Both", query='sanctions "forty officials"', channel_id=10)
+OF_WIRE = Watch(id=3, name="All of Wire", query="source:Wire", channel_id=10)
 AGREED = "The council met on Monday. New sanctions were agreed in March. Nobody objected."
 NOTHING = "The council met on Monday. Contrary to an earlier report nothing was agreed. Nobody objected."
 
@@ -28,8 +29,9 @@ def reading(
     kind: TextKind = "full",
     feed_text: str = "",
     watches: tuple[Watch, ...] = (SANCTIONS,),
+    called: str = "",
 ) -> tuple[tuple[Alert, ...], tuple[AlertEdit, ...]]:
-    """Return what is owed once the one article reads like this."""
+    """Return what is owed once the one article reads like this. called: the name that the server gave to the feed."""
     article = Article(title=title, text=text, url="http://example.org/a", source="Wire", kind=kind, lang="en")
     item = Item(
         id=1,
@@ -44,7 +46,17 @@ def reading(
     )
     matches: Matches = Matcher.compile(watches, (), forms={}).match(article)
     story = Story(id=None, key=b"s" * 16)
-    return alerts_for(item=item, article=article, matches=matches, watches=watches, story=story, told=told, now=AT)
+    hearings = {(1, watch.home_id): Hearing(name=called) for watch in watches}
+    return alerts_for(
+        item=item,
+        article=article,
+        matches=matches,
+        watches=watches,
+        story=story,
+        told=told,
+        now=AT,
+        hearings=hearings,
+    )
 
 
 def first_told(text: str = AGREED, *, kind: TextKind = "full", watches: tuple[Watch, ...] = (SANCTIONS,)) -> ToldAlert:
@@ -123,6 +135,16 @@ def test_of_two_watches_of_a_channel_the_one_that_fell_silent_is_named() -> None
 
 def test_a_watch_that_was_removed_or_excludes_retracts_nothing_that_still_stands_there() -> None:
     assert reading(AGREED, first_told(), watches=()) == ((), ())
+
+
+def test_a_watch_of_a_source_retracts_nothing_for_a_headline_that_only_stood_for_the_item() -> None:
+    ((alert,), _) = reading(AGREED, watches=(OF_WIRE,))
+    told = replace(first_told(), told=alert.told, card=alert.card)
+    assert reading(AGREED, told, watches=(), title="Talks end") == ((), ())
+    ((both,), _) = reading(AGREED, watches=(SANCTIONS, OF_WIRE))
+    _, (edit,) = reading(AGREED, replace(told, told=both.told, card=both.card), title="Talks end")
+    assert edit.card.gone == ()
+    assert [(one.kind, one.words) for one in edit.card.changes] == [("headline", ("Talks go on",))]
 
 
 def test_what_changed_is_said_and_a_page_after_the_teaser_is_no_change_of_the_text() -> None:

@@ -25,6 +25,11 @@ class Reason:
     field: FieldName
     times: int = 1
 
+    @property
+    def is_whole_item(self) -> bool:
+        """Whether no word was found: a source or a language alone, for which the headline stands."""
+        return self.rule == "user" and self.actor is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BriefSentence:
