@@ -61,7 +61,6 @@ class Rereading:
             card,
             headline=article.title or UNTITLED,
             link=article.url,
-            source=article.source,
             published_at=article.published_at,
             kind=article.kind,
             note=article.note,

@@ -147,6 +147,14 @@ def test_a_watch_of_a_source_retracts_nothing_for_a_headline_that_only_stood_for
     assert [(one.kind, one.words) for one in edit.card.changes] == [("headline", ("Talks go on",))]
 
 
+def test_a_retraction_names_the_feed_as_the_server_named_it() -> None:
+    ((alert,), _) = reading(AGREED, called="Our wire")
+    assert alert.card.source == "Our wire"
+    _, (edit,) = reading(NOTHING, replace(first_told(), card=alert.card), called="Our wire")
+    assert edit.card.gone
+    assert edit.card.source == "Our wire"
+
+
 def test_what_changed_is_said_and_a_page_after_the_teaser_is_no_change_of_the_text() -> None:
     told = first_told("New sanctions were agreed.", kind="teaser")
     _, (edit,) = reading(AGREED, told, title="Talks are over")
