@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from bot.errors import FetchError
 from bot.pipeline import Habits
 from tests.fakes import Road, Site, entry, open_road, rss
 
@@ -81,6 +82,19 @@ class PublicFace:
 
     async def fetch_feed(self, request: FeedRequest) -> Fetched | NotModified:
         return await self._inner.fetch_feed(request)
+
+
+class NoLine:
+    """A client on a machine whose own line is down."""
+
+    def __init__(self, inner: Web) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the client has
+        return getattr(self._inner, name)
+
+    async def fetch_feed(self, _: FeedRequest) -> Fetched | NotModified:
+        raise FetchError("The name news.example cannot be resolved; check the address.", reason="dns")
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,7 @@ import pytest_asyncio
 from bot.web.fetch import Web
 from bot.web.guard import AllowList
 from tests.fakes import START_AT
-from tests.politeness_fakes import Opener, ScriptedSite, feed_answer, item
+from tests.politeness_fakes import NoLine, Opener, ScriptedSite, feed_answer, item
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -179,6 +179,29 @@ async def test_18_a_redirect_that_is_not_lasting_or_leads_to_another_feed_change
         assert (feed.state, feed.moved_url) == ("moved", "")
 
 
+@pytest.mark.parametrize("hours", [2, 60], ids=["two hours", "days"])
+async def test_18_a_feed_that_moved_is_asked_there_again_once_our_own_line_works(
+    opened: Opener, site: ScriptedSite, hours: int
+) -> None:
+    site.scripts["/feed"] = site.scripts["/new"] = lambda _: feed_answer(item("a", site), ETag='"one"')
+    async with opened(public=True) as polite:
+        await polite.poll()
+        site.script("/feed", status=301, Location="/new")
+        await polite.run(days=1.3)
+        assert (await polite.road.feed()).moved_url == site.url("/new")
+        online = polite.road.pipeline.web
+        polite.road.pipeline.web = NoLine(online)  # type: ignore[assignment]  # it stands in for a Web
+        await polite.run(hours=hours)
+        polite.road.pipeline.web = online
+        await polite.run(days=3)
+        feed = await polite.road.feed()
+        assert (feed.moved_url, feed.state) == (site.url("/new"), "ok")
+        assert "fails and its old one" not in str(polite.road.notices)
+        assert sum("moved for good" in line for line in polite.road.notices) == 1
+        site.scripts["/feed"] = lambda _: feed_answer(status=404)
+        assert (await polite.poll()).fail_count == 0, "it is not asked at its old address"
+
+
 async def test_18_there_is_a_way_back_where_the_new_address_stops_working(opened: Opener, site: ScriptedSite) -> None:
     site.scripts["/feed"] = site.scripts["/new"] = lambda _: feed_answer(item("a", site), ETag='"one"')
     async with opened() as polite:
@@ -187,9 +210,12 @@ async def test_18_there_is_a_way_back_where_the_new_address_stops_working(opened
         await polite.run(seconds=5)
         assert (await polite.road.feed()).moved_url
         site.script("/new", status=404)
+        await polite.run(minutes=30)
+        assert len(polite.road.notices) == 2, "it has moved, it fails: while both fail there is no news of either"
+        assert site.asked[-6:].count("/feed") == 2, "by turns, and the old one leads to the new one"
         site.scripts["/feed"] = lambda _: feed_answer(item("a", site), item("b", site))
-        await polite.run(seconds=30)
+        await polite.run(minutes=10)
         feed = await polite.road.feed()
         assert (feed.moved_url, feed.state) == ("", "ok")
         assert polite.road.rows("SELECT COUNT(*) FROM items") == [(2,)]
-        assert any("old one is asked again" in line for line in polite.road.notices)
+        assert any("its old one works" in line for line in polite.road.notices)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import FetchError, ParseError
-from bot.feeds.moving import Move, after_move, way_back
+from bot.feeds.moving import Move, after_move, other_address
 from bot.feeds.timing import next_poll, rate_after, rate_in
 from bot.web.headers import RETRY_UNSAID_S
 
@@ -99,14 +99,15 @@ def after_document(
 def after_failure(feed: Feed, error: FeedError, *, at: datetime, pace: Pace, chance: float) -> Feed:
     """Return the feed after a failed poll. Its validators stay, so that nothing is missed when it works again.
 
-    At a second 410 that comes long enough after the first it is gone, and due no more.
+    At a second 410 that comes long enough after the first it is gone, and due no more. One that moved, and fails for long, is asked at its
+    old and its new address by turns.
     """
     fail_count = feed.fail_count + 1
     before = feed.health
     since_at = before.failing_since_at if feed.fail_count else None
     gone_at = before.gone_at if feed.fail_count else None
     is_410 = isinstance(error, FetchError) and error.status == GONE
-    gone = is_410 and gone_at is not None and _lasts(gone_at, at, pace)
+    gone = is_410 and gone_at is not None and _lasts(gone_at, at, pace) and not feed.moved_url
     since_at = since_at or at
     lasting = fail_count >= FAILING_AFTER and _lasts(since_at, at, pace)
     health = replace(
@@ -116,8 +117,8 @@ def after_failure(feed: Feed, error: FeedError, *, at: datetime, pace: Pace, cha
         # Whoever named a feed that never worked is still there to put it right.
         told=before.told or lasting or feed.subscribed_at is None,
     )
-    if feed.moved_url and fail_count >= FAILING_AFTER:
-        feed, health = way_back(feed, health)
+    if lasting and (feed.moved_url or health.left_url):
+        feed, health = other_address(feed, health)
     return replace(
         feed,
         state="gone" if gone else _state_after(feed.state, error, fail_count),

@@ -1,4 +1,4 @@
-"""A feed that moves: a lasting redirect is watched, then followed for good, and left again where it leads nowhere. Pure.
+"""A feed that moves: a lasting redirect is watched, then followed for good, and left again where it leads nowhere for long. Pure.
 
 The configured address stays what the feed is known by; only where it is asked changes.
 """
@@ -30,9 +30,14 @@ def after_move(
 ) -> tuple[Feed, FeedHealth]:
     """Return the feed and its health after an answer: with its new address once that was seen three times, for long enough.
 
-    Whether it leads to the same feed is judged when it is first seen: later anything that stands there is known.
+    Whether it leads to the same feed is judged when it is first seen: later anything that stands there is known. An old address that
+    works again is asked from now on, unless it leads where the feed had moved to.
     Source: RFC 9110 15.4.2, 15.4.9.
     """
+    if health.left_url:
+        left_url, health = health.left_url, replace(health, left_url="")
+        if move.to == left_url:
+            return replace(feed, moved_url=left_url), still(health)
     if not move.to or move.to == (feed.moved_url or feed.url):
         return feed, still(health)
     if health.moving_to != move.to or health.moving_since_at is None:
@@ -44,9 +49,13 @@ def after_move(
     return feed, health
 
 
-def way_back(feed: Feed, health: FeedHealth) -> tuple[Feed, FeedHealth]:
-    """Return the feed as it is asked at its configured address again: what the new one gave as validators does not count there."""
-    return replace(feed, moved_url="", etag=None, last_modified=None), still(health)
+def other_address(feed: Feed, health: FeedHealth) -> tuple[Feed, FeedHealth]:
+    """Return a feed that moved as it is asked at its other address the next time, the old or the new; both are remembered.
+
+    The validators of one do not count at the other.
+    """
+    there = replace(feed, moved_url=health.left_url, etag=None, last_modified=None)
+    return there, replace(still(health), left_url=feed.moved_url)
 
 
 def still(health: FeedHealth) -> FeedHealth:

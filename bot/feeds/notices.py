@@ -79,10 +79,11 @@ def _failure(before: Feed, after: Feed, name: str) -> str:
 
 
 def _move(before: Feed, after: Feed, name: str) -> str:
-    if before.moved_url == after.moved_url:
+    left_url = before.health.left_url
+    if left_url and not after.health.left_url and not after.moved_url:
+        return f"{name}: its new address fails and its old one works: that is asked again."
+    if after.moved_url in {"", before.moved_url, left_url}:
         return ""
-    if not after.moved_url:
-        return f"{name}: its new address does not work; its old one is asked again."
     return f"{name} has moved for good, to {host_of(after.moved_url)}: it is asked at its new address from now on."
 
 

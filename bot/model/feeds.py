@@ -31,8 +31,9 @@ class FeedHealth:
     whole document; emptied: that had none although the one before had many. newest_at: the newest believable date it ever gave.
     normal_polls: since the last slow one, up to three. failing_since_at: of this row of errors. gone_at: its first 410 of this
     row. told: operators know that it fails. moving_to: where a permanent redirect leads that is being watched, "": none, since
-    when, at how many polls, and whether what it leads to is this feed (moving_known). gap_items: how many items may have been
-    missed at gap_at. churns: documents in a row whose items had new ids.
+    when, at how many polls, and whether what it leads to is this feed (moving_known). left_url: the new
+    address of a feed that had moved, while its old one is tried because that failed for long, "": it is not.
+    gap_items: how many items may have been missed at gap_at. churns: documents in a row whose items had new ids.
     """
 
     fresh_s: float = 0.0
@@ -48,6 +49,7 @@ class FeedHealth:
     moving_since_at: datetime | None = None
     moving_polls: int = 0
     moving_known: bool = False
+    left_url: str = ""
     gap_items: int = 0
     gap_at: datetime | None = None
     churns: int = 0
