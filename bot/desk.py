@@ -13,6 +13,7 @@ from bot.desk_feeds import FeedDesk
 from bot.desk_house import Condition, House, house_of
 from bot.desk_ledger import Ledger
 from bot.desk_news import NewsDesk
+from bot.desk_opml import OpmlDesk
 from bot.desk_watches import WatchDesk
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Desk:
-    """All that chat may ask and do. feeds, watches, actors, news: the desks; `glance` serves names from memory."""
+    """All that chat may ask and do. feeds, lists, watches, actors, news: the desks; `glance` serves names from memory."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Desk:
         self._ledger = Ledger(store, pipeline=pipeline, clock=clock, refresh=refresh)
         self.clock = clock
         self.feeds = FeedDesk(self._ledger)
+        self.lists = OpmlDesk(self._ledger)
         self.watches = WatchDesk(self._ledger)
         self.actors = ActorDesk(self._ledger)
         self.news = NewsDesk(self._ledger, forms or _no_forms)

@@ -310,6 +310,8 @@ class FeedDesk:
     async def _own(self, asker: Asker, name: str) -> SeenFeed:
         need_manager(asker)
         feed = (await self.ledger.sight(asker)).feed(name)
+        if feed.is_declared and feed.feed.origin == "chat":
+            raise UserError(f"{feed.name} is on the operator's own list: wirewatch opml import --replace changes that.")
         if feed.is_declared:
             raise UserError(
                 f"{feed.name} is declared in the configuration file: change its [[feeds]] entry there and reload."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bot.desk_names import host_in, named, natural_order, short_name, told_apart
 from bot.errors import UserError
 from bot.feeds.links import without_credentials
+from bot.store.subscriptions import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +37,10 @@ class Asker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFeed:
-    """A feed as a server knows it. name: unlike that of any other feed there. enabled: it is heard."""
+    """A feed as a server knows it. name: unlike that of any other feed there. enabled: it is heard.
+
+    is_declared: it is the operator's, by the configuration file or by their own list, and not to be changed in chat.
+    """
 
     feed: Feed
     name: str
@@ -57,13 +61,17 @@ class Sight:
         """The feeds that this server hears or has paused, by name."""
         by_id = {feed.id: feed for feed in self._holdings.feeds}
         own = {one.feed_id: one for one in self._holdings.subscriptions if one.guild_id == self.asker.guild_id}
+        listed = {
+            one.feed_id: one.name for one in self._holdings.subscriptions if one.guild_id == OPERATOR and one.enabled
+        }
         seen: dict[int, SeenFeed] = {}
         for feed in self._holdings.feeds:
-            if feed.origin == "config" and feed.state != "paused" and self.hears(feed.id):
-                seen[feed.id] = SeenFeed(feed=feed, name=self._name(feed, ""), is_declared=True)
+            operators = feed.origin == "config" or feed.id in listed
+            if operators and feed.state != "paused" and self.hears(feed.id):
+                seen[feed.id] = SeenFeed(feed=feed, name=self._name(feed, listed.get(feed.id, "")), is_declared=True)
         for one in own.values():
             feed = by_id[one.feed_id]
-            if feed.origin == "config":
+            if feed.origin == "config" or feed.id in listed:
                 continue
             seen[feed.id] = SeenFeed(
                 feed=feed,

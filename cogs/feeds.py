@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import io
+from typing import Any, Literal
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.desk_feeds import STATES, shown_address, state_of
+from bot.desk_feeds import STATES, shown_address
+from bot.desk_opml import FILE_BYTES
 from bot.desk_sight import need_manager
+from bot.errors import ChoiceError, UserError
 from bot.plurals import counted
 from bot.toml_table import shown_duration
 from cogs._answers import (
@@ -18,27 +21,31 @@ from cogs._answers import (
     defer,
     guild_only_contexts,
     guild_only_installs,
-    linked,
     offer_feeds,
     offer_own_feeds,
     reply,
     reply_pages,
-    when,
 )
 from cogs._buttons import Confirm
 from cogs._escape import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bot.desk_feeds import FeedReport
-    from bot.desk_sight import Asker, SeenFeed
-    from bot.store import FeedLine
+from cogs._feed_views import (
+    Choose,
+    OneButton,
+    SaveOrCancel,
+    added_shown,
+    entry_shown,
+    imported_shown,
+    plan_shown,
+    progress_shown,
+    report_shown,
+)
+from cogs._refusals import NOBODY
 
 Interaction = discord.Interaction[Any]
 State = Literal["ok", "slow", "failing", "blocked", "limited", "suspect", "moved", "gone", "paused", "new"]
 
 OPTION_CHARS = 2_000
+CHOOSE = "This page names several feeds: choose one."
 
 
 @guild_only_contexts
@@ -61,28 +68,26 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
     ) -> None:
         """Subscribe this server to a feed."""
         await defer(interaction)
-        added = await self.desk.feeds.add(self.asker(interaction), url, name=name, backfill=backfill)
-        count = counted(added.items, "item")
-        lines = [f"**{shown(added.feed.name, 200)}** is heard here from now on. It holds {count}; none is posted."]
-        if added.reopened:
-            lines[0] = (
-                f"**{shown(added.feed.name, 200)}** is heard here from now on. Of its {count} the newest counts as new."
-            )
-        elif backfill:
-            lines.append(
-                "The bot reads this feed already: none of its items can count as new. /latest finds what was read."
-            )
-        if not added.items:
-            lines.append(
-                "⚠ It holds no item at all: should it, then its address leads to something else, or its document is broken."
-            )
-        lines += [f"Newest: {_line(one)}" for one in added.newest]
-        if added.feed.feed.last_error:
-            lines.append(f"⚠ {shown(added.feed.feed.last_error, 400)}")
-        asks_s = max(added.feed.feed.hints.ttl_s, added.feed.feed.hints.period_s)
-        if asks_s:
-            lines.append(f"It asks to be polled every {shown_duration(asks_s)}.")
-        await reply(interaction, "\n".join(lines))
+        await self._add(interaction, url, name=name, backfill=backfill)
+
+    async def _add(self, interaction: Interaction, url: str, *, name: str, backfill: bool) -> None:
+        desk = self.desk.feeds
+        try:
+            added = await desk.add(self.asker(interaction), url, name=name, backfill=backfill)
+        except ChoiceError as several:
+
+            async def chosen(pick: Interaction, choice: str) -> None:
+                await self._add(pick, choice, name=name, backfill=backfill)
+
+            await reply(interaction, CHOOSE, view=Choose(several.choices, chosen))
+            return
+
+        async def removed(click: Interaction) -> None:
+            await desk.remove(self.asker(click), added.feed)
+            await reply(click, f"Removed again: **{shown(added.feed.name, 200)}**. Nothing of it is posted.")
+
+        text = added_shown(added, backfill=backfill, remarks=desk.remarks(added.feed))
+        await reply(interaction, text, view=OneButton("Remove", removed, danger=True))
 
     @app_commands.command(name="edit", description="Give a feed another name or another interval")
     @app_commands.describe(
@@ -180,7 +185,9 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             await reply(interaction, none)
             return
         await reply_pages(
-            interaction, f"Feeds ({len(feeds)})", [_entry(one, asker, self.desk.feeds.remarks(one)) for one in feeds]
+            interaction,
+            f"Feeds ({len(feeds)})",
+            [entry_shown(one, asker, self.desk.feeds.remarks(one)) for one in feeds],
         )
 
     @app_commands.command(name="test", description="What a feed gave last; of a new address, what it gives now")
@@ -201,47 +208,57 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
         if url:
             need_manager(asker)
             url = url if "://" in url else f"https://{url}"
-        report = await self.desk.feeds.test(asker, feed or url)
-        await reply_pages(
-            interaction, "Feed test", [_report(report, self.desk.feeds.remarks(report.feed) if report.feed else ())]
-        )
+        await self._test(interaction, feed or url)
+
+    async def _test(self, interaction: Interaction, feed_or_url: str) -> None:
+        desk = self.desk.feeds
+        try:
+            report = await desk.test(self.asker(interaction), feed_or_url)
+        except ChoiceError as several:
+            await reply(interaction, CHOOSE, view=Choose(several.choices, self._test))
+            return
+        remarks = desk.remarks(report.feed) if report.feed else ()
+        await interaction.edit_original_response(content=None, view=None)
+        await reply_pages(interaction, "Feed test", [report_shown(report, remarks, self.desk.clock())])
+
+    @app_commands.command(name="import", description="Add the feeds of an OPML file; shows first what it would add")
+    @app_commands.describe(file="What a feed reader exported, at most 1 MiB")
+    async def import_(self, interaction: Interaction, file: discord.Attachment) -> None:
+        """Show what a list would bring, and bring it once somebody says so."""
+        await defer(interaction)
+        need_manager(self.asker(interaction))
+        if file.size > FILE_BYTES:
+            raise UserError(f"A list may have {FILE_BYTES >> 20} MiB: split it.")
+        plan = await self.desk.lists.preview(self.asker(interaction), await _bytes_of(file))
+
+        async def save(click: Interaction) -> None:
+            done = await self.desk.lists.take(self.asker(click), plan)
+
+            async def far(press: Interaction) -> None:
+                progress = await self.desk.lists.progress(self.asker(press), done.ids)
+                await reply(press, f"{imported_shown(done)}\n{progress_shown(progress)}", view=how_far)
+
+            how_far = OneButton("How far is it?", far, again=True)
+            await reply(click, imported_shown(done), view=how_far)
+
+        await reply(interaction, plan_shown(plan), view=SaveOrCancel(save) if plan.those("new") else None)
+
+    @app_commands.command(name="export", description="This server's own feeds as an OPML file, without passwords")
+    async def export(self, interaction: Interaction) -> None:
+        """Give the feeds of this server as a list."""
+        await defer(interaction)
+        done = await self.desk.lists.export(self.asker(interaction))
+        said = f"{counted(done.feeds, 'feed')}, as any feed reader takes them."
+        if done.bare:
+            said += f" {counted(done.bare, 'feed')} without the password."
+        if done.operators:
+            said += f" Not in it: {counted(done.operators, 'feed')} of the operator's that this server hears too."
+        file = discord.File(io.BytesIO(done.text.encode()), filename="feeds.opml")
+        await interaction.edit_original_response(content=said, attachments=[file], allowed_mentions=NOBODY)
 
 
-def _entry(one: SeenFeed, asker: Asker, remarks: Sequence[str]) -> str:
-    feed, state = one.feed, state_of(one)
-    parts = [f"**{shown(one.name, 200)}** · {STATES[state]}{' · declared' if one.is_declared else ''}"]
-    parts.append(f"{shown(shown_address(one, asker), 300)} · last asked {when(feed.last_poll_at)}")
-    if state != "paused" and feed.last_error:
-        parts.append(shown(feed.last_error, 300))
-    if feed.interval_s:
-        parts.append(f"at most every {shown_duration(feed.interval_s)}")
-    return "\n".join([*parts, *(shown(remark, 300) for remark in remarks)])
-
-
-def _report(report: FeedReport, remarks: Sequence[str]) -> str:
-    if report.parsed is not None:
-        parsed = report.parsed
-        lines = [
-            f"**{shown(parsed.title, 200) or 'A feed without a title'}** · {counted(len(parsed.items), 'item')} · not subscribed"
-        ]
-        lines += [f"• {linked(item.title, item.link)} · {when(item.published_at)}" for item in parsed.items[:3]]
-        return "\n".join([*lines, *(f"⚠ {shown(problem, 300)}" for problem in parsed.problems[:5])])
-    assert report.feed is not None  # noqa: S101  # one of the two is there
-    one, feed = report.feed, report.feed.feed
-    lines = [f"**{shown(one.name, 200)}** · {STATES[state_of(one)]}", shown(report.address, 300)]
-    following = f"next {when(feed.next_poll_at)}" if feed.next_poll_at else "next as soon as its turn comes"
-    parts = [
-        f"asked {when(feed.last_poll_at)}",
-        f"worked {when(feed.last_ok_at)}",
-        *([following] if state_of(one) != "paused" else []),
-    ]
-    lines.append(" · ".join(parts))
-    if feed.last_error:
-        lines.append(f"⚠ {shown(feed.last_error, 400)}")
-    lines += [shown(remark, 300) for remark in remarks]
-    lines.append(f"{counted(report.items, 'item')} kept" + (", the newest:" if report.newest else ""))
-    return "\n".join([*lines, *(f"• {_line(each)}" for each in report.newest)])
-
-
-def _line(one: FeedLine) -> str:
-    return f"{linked(one.title, one.url)} · {when(one.published_at or one.seen_at)}"
+async def _bytes_of(file: discord.Attachment) -> bytes:
+    try:
+        return await file.read()
+    except discord.HTTPException:
+        raise UserError("Discord does not give the file just now: attach it again.") from None

@@ -5,8 +5,8 @@ from bot.store.archive import Counts, FeedLine, Hit, Standing, StoredArticle
 from bot.store.backlog import Backlog
 from bot.store.chat import ChatRows, Holdings
 from bot.store.store import Store
-from bot.store.subscriptions import Subscription, has_credentials
+from bot.store.subscriptions import NewFeed, Subscription, has_credentials
 from bot.store.told import Posting
 
 __all__ = ["ChatRows", "Counts", "DeclaredFeed", "FeedLine", "Hit", "Holdings", "Standing", "Store", "StoredArticle"]
-__all__ += ["Backlog", "Posting", "Subscription", "has_credentials"]
+__all__ += ["Backlog", "NewFeed", "Posting", "Subscription", "has_credentials"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.model import Actor, Feed, Hearing, Watch
-    from bot.store.subscriptions import Subscription
+    from bot.store.subscriptions import NewFeed, Subscription
 
     class Runs(Protocol):
         """Runs a work on the store's connection and gives what it returned."""
@@ -75,6 +75,10 @@ class ChatRows:
             UserError: the server hears it already.
         """
         return await self._write(lambda sql: subscriptions.add_feed(sql, guild_id, url, by, now))
+
+    async def add_feeds(self, guild_id: int, feeds: Sequence[NewFeed], *, by: int, now: datetime) -> Sequence[int]:
+        """Subscribe a server to all of these at once; return the ids of those that it did not hear before."""
+        return await self._write(lambda sql: subscriptions.add_feeds(sql, guild_id, feeds, by, now))
 
     async def edit_feed(self, guild_id: int, feed_id: int, *, name: str | None, interval_s: float | None) -> None:
         """Change what is given of a server's feed, "" and 0 for none; the shortest interval that any of its servers asks for holds.

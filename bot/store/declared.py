@@ -117,11 +117,11 @@ def _rest_unnamed(sql: sqlite3.Connection, table: str, named: Iterable[tuple[int
 def feeds_in(sql: sqlite3.Connection, *, of_guild: int | None = None) -> tuple[Feed, ...]:
     """Return every feed, resting ones (state "paused") too, in the order in which they were added.
 
-    of_guild: those alone that this server asks for, or that are declared.
+    of_guild: those alone that this server asks for, that are declared, or of the operator's own list (subscriptions.OPERATOR).
     """
     rows = sql.execute(
         f"""SELECT {FEED_COLUMNS} FROM {FEEDS} WHERE ?1 IS NULL OR f.origin = 'config'
-            OR f.id IN (SELECT feed_id FROM subscriptions WHERE guild_id = ?1) ORDER BY f.id""",  # noqa: S608  # constants
+            OR f.id IN (SELECT feed_id FROM subscriptions WHERE guild_id IN (0, ?1)) ORDER BY f.id""",  # noqa: S608  # constants
         (of_guild,),
     )
     return tuple(map(feed_in, rows))

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+OPERATOR = 0
+"""Stands in place of a server for the operator's own list: what `wirewatch opml import` brought."""
 OWN = "SELECT feed_id FROM subscriptions WHERE guild_id = ?1"
+OPERATORS = f"SELECT feed_id FROM subscriptions WHERE guild_id = {OPERATOR} AND enabled"  # noqa: S608  # a number of ours
 GONE = "The feed is not heard here any more: somebody removed it. /feed list shows what is."
 
 
@@ -37,12 +40,21 @@ class Subscription:
     created_by: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFeed:
+    """An address to be subscribed to with others. name "": as the feed calls itself. due_at: when it is first asked, None: at once."""
+
+    url: str
+    name: str = ""
+    due_at: datetime | None = None
+
+
 def subscriptions_in(sql: sqlite3.Connection, guild_id: int) -> tuple[Subscription, ...]:
-    """Return a server's subscriptions, oldest first."""
+    """Return a server's subscriptions and those of the operator's own list, oldest first."""
     rows = sql.execute(
         """SELECT guild_id, feed_id, name, interval_s, enabled, created_by FROM subscriptions
-        WHERE guild_id = ? ORDER BY added_at, feed_id""",
-        (guild_id,),
+        WHERE guild_id IN (?, ?) ORDER BY added_at, feed_id""",
+        (guild_id, OPERATOR),
     )
     return tuple(
         Subscription(
@@ -60,8 +72,8 @@ def subscriptions_in(sql: sqlite3.Connection, guild_id: int) -> tuple[Subscripti
 def audiences_in(sql: sqlite3.Connection, *, of_guild: int | None = None) -> dict[int, frozenset[int]]:
     """Return which servers hear a feed, for each feed that not all hear; of_guild: of those alone that it asks for, or that are declared.
 
-    A feed from chat is heard by the servers that ask for it. A declared one is heard by all; where it needs a password, only by the
-    servers that declared watches alert.
+    A feed from chat is heard by the servers that ask for it. A declared one, and one of the operator's list (OPERATOR), is heard by all;
+    where it needs a password, only by the servers that declared watches alert.
     """
     own = (of_guild,)
     heard: dict[int, set[int]] = {
@@ -79,9 +91,13 @@ def audiences_in(sql: sqlite3.Connection, *, of_guild: int | None = None) -> dic
         if feed_id in heard:
             heard[feed_id].add(guild_id)
     homes = {home for (home,) in sql.execute("SELECT home_id FROM watches WHERE origin = 'config' AND enabled")}
-    for feed_id, url in sql.execute("SELECT id, url FROM feeds WHERE origin = 'config' AND url LIKE '%@%'"):
+    for feed_id, url in sql.execute(
+        f"SELECT id, url FROM feeds WHERE (origin = 'config' AND url LIKE '%@%') OR id IN ({OPERATORS})"  # noqa: S608  # a constant
+    ):
         if has_credentials(url):
-            heard[feed_id] = homes
+            heard[feed_id] = heard.get(feed_id, set()) | homes
+        else:
+            heard.pop(feed_id, None)
     return {feed_id: frozenset(guilds) for feed_id, guilds in heard.items()}
 
 
@@ -126,6 +142,35 @@ def has_credentials(url: str) -> bool:
 
 def add_feed(sql: sqlite3.Connection, guild_id: int, url: str, by: int, now: datetime) -> tuple[int, bool]:
     """Subscribe a server to an address; return the feed's id, and whether its first document is still to come."""
+    feed_id, is_declared, is_added = _subscribe(sql, guild_id, url, "", by, now)
+    if is_declared:
+        raise UserError("This feed is declared in the configuration file, and heard here already: nothing to add.")
+    if not is_added:
+        raise UserError("This server has that feed already: /feed list shows it.")
+    ((fresh,),) = sql.execute("SELECT subscribed_at IS NULL FROM feeds WHERE id = ?", (feed_id,)).fetchall()
+    return feed_id, bool(fresh)
+
+
+def add_feeds(sql: sqlite3.Connection, guild_id: int, feeds: Sequence[NewFeed], by: int, now: datetime) -> list[int]:
+    """Subscribe a server to all of these, whatever it hears already; return the ids of those that it did not hear before."""
+    added = []
+    for feed in feeds:
+        feed_id, is_declared, is_added = _subscribe(sql, guild_id, feed.url, feed.name, by, now)
+        if is_declared or not is_added:
+            continue
+        added.append(feed_id)
+        if feed.due_at is not None:
+            sql.execute(
+                "UPDATE feeds SET next_poll_at = ? WHERE id = ? AND subscribed_at IS NULL AND last_poll_at IS NULL",
+                (ms_for(feed.due_at), feed_id),
+            )
+    return added
+
+
+def _subscribe(
+    sql: sqlite3.Connection, guild_id: int, url: str, name: str, by: int, now: datetime
+) -> tuple[int, bool, bool]:
+    """Return a feed's id, whether the file declares it (it is then left alone), and whether the server now began to hear it."""
     owner = guild_id if has_credentials(url) else 0
     sql.execute(
         """INSERT INTO feeds (guild_id, url, host, name, origin, enabled, state, added_at)
@@ -136,19 +181,16 @@ def add_feed(sql: sqlite3.Connection, guild_id: int, url: str, by: int, now: dat
         "SELECT id, origin, enabled FROM feeds WHERE guild_id = ? AND url = ?", (owner, url)
     ).fetchone()
     if origin == "config" and enabled:
-        raise UserError("This feed is declared in the configuration file, and heard here already: nothing to add.")
+        return int(feed_id), True, False
     if origin == "config":  # it vanished from the file; from now on it is this server's
         sql.execute("UPDATE feeds SET origin = 'chat' WHERE id = ?", (feed_id,))
     added = sql.execute(
-        """INSERT INTO subscriptions (guild_id, feed_id, name, created_by, added_at, since_at) VALUES (?1, ?2, '', ?3, ?4, ?4)
+        """INSERT INTO subscriptions (guild_id, feed_id, name, created_by, added_at, since_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
         ON CONFLICT DO NOTHING RETURNING 1""",
-        (guild_id, feed_id, by, ms_for(now)),
+        (guild_id, feed_id, text_for(name), by, ms_for(now)),
     ).fetchall()
-    if not added:
-        raise UserError("This server has that feed already: /feed list shows it.")
     _settle_feed(sql, feed_id)
-    ((fresh,),) = sql.execute("SELECT subscribed_at IS NULL FROM feeds WHERE id = ?", (feed_id,)).fetchall()
-    return int(feed_id), bool(fresh)
+    return int(feed_id), False, bool(added)
 
 
 def edit_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, name: str | None, interval_s: float | None) -> None:
