@@ -39,6 +39,7 @@ class Call:
 
     limit_s: float
     heard: list[Heard] = field(default_factory=list)
+    broke_off: bool = False
     _limit: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
 
     @asynccontextmanager
@@ -74,8 +75,8 @@ class Call:
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether an answer leaves open what became of a request: discord.py may have asked again, and met something else."""
-        return any(answer.status >= 500 for answer in self.heard)  # noqa: PLR2004 - HTTP
+        """Whether what was met leaves open what became of a request: discord.py may have asked again, and met something else."""
+        return self.broke_off or any(answer.status >= 500 for answer in self.heard)  # noqa: PLR2004 - HTTP
 
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
@@ -102,6 +103,7 @@ def trace_for(pace: Pace) -> aiohttp.TraceConfig:
 
     async def broke(_: object, __: object, ___: aiohttp.TraceRequestExceptionParams) -> None:
         if call := _current.get():
+            call.broke_off = True
             call.go(waiting=False)
 
     trace.on_request_start.append(began)

@@ -247,7 +247,8 @@ class DiscordOutlet:
         try:
             async with call.watched():
                 done = await work(client)
-        except DeliveryError:
+        except DeliveryError as error:  # a repeat of discord.py's that was held back: says nothing of the try before it
+            error.unknown = error.unknown or call.may_have_arrived
             raise
         except Exception as error:  # noqa: BLE001 - one delivery never stops another
             raise self._meaning(error, call, route) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import aiohttp
 import discord
 import pytest
 
@@ -78,3 +80,35 @@ async def test_a_limit_that_is_too_long_to_sleep_out_is_handed_on(stand: StandIn
         met = await desk.failure(desk.delivery())
         assert met.again
         assert met.after_s == pytest.approx(20, abs=1)
+
+
+async def test_a_repeat_that_is_held_back_after_a_502_leaves_open_whether_it_arrived(stand: StandIn) -> None:
+    """discord.py sleeps before it repeats; meanwhile another channel meets a limit on everything that is too long to sleep out."""
+    async with opened(stand, limit_s=0.2) as desk:
+        stand.fail(Fault("status", "POST", f"/channels/{stand.alerts.id}/messages", status=502, accept=True))
+        stand.fail(Fault("429", "POST", f"/channels/{stand.general.id}/messages", form="global", retry_after_s=3))
+        other = desk.delivery(channel_id=stand.general.id, nonce="dother")
+        met, limited = await asyncio.gather(desk.failure(desk.delivery()), desk.failure(other))
+    assert (met.again, met.unknown) == (True, True)
+    assert (limited.again, limited.unknown) == (True, False)
+    assert len(stand.messages(stand.alerts)) == 1
+
+
+async def test_a_refusal_after_a_connection_that_broke_leaves_open_whether_it_arrived(
+    stand: StandIn, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a reset is errno 54 or 10054, on macOS and on Windows, discord.py asks again by itself."""
+    assert await desk.outlet.post(desk.delivery(nonce="dbefore"))
+    start, reset = aiohttp.ClientResponse.start, [ConnectionResetError(54, "Connection reset by peer")]
+
+    async def broken(self: aiohttp.ClientResponse, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        answer = await start(self, connection)
+        if reset:
+            raise reset.pop()
+        return answer
+
+    monkeypatch.setattr(aiohttp.ClientResponse, "start", broken)
+    stand.fail(Fault("status", "POST", SEND, skip=1, status=403, code=50013))
+    met = await desk.failure(desk.delivery())
+    assert (met.closed, met.unknown) == (True, True)
+    assert len(stand.messages(stand.alerts)) == 2
