@@ -33,12 +33,17 @@ log = logging.getLogger(__name__)
 Due = TypeVar("Due", "Feed", "Item")
 
 POLLS = 200
+POLLS_LOOKED_AT = 2 * POLLS  # those of hosts that have all their places already stand in the way of the others
 POLLS_OF_A_HOST = 8  # feeds that hang on one host leave places for all others
 READS = 256  # most of them wait for a host; few places would let one slow host hold up the items of all others
 PAGES = 32
 PAGES_LOOKED_AT = 200
 LONGEST_NAP_S = 60.0
 SHORTEST_NAP_S = 0.02
+HELD_NAP_S = 1.0
+POLLS_GAP_S = (
+    0.05  # of thousands of feeds one ends or falls due all the time; a look for each would cost more than a poll
+)
 STORE_TROUBLE_NAP_S = 2.0
 ITEM_TROUBLE_NAPS = 5
 BROKEN_REST = timedelta(minutes=10)
@@ -130,7 +135,7 @@ class Scheduler:
         await self._mend_clock()
         await self._spread_start(feeds)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep(self._poll_due, feeds, watch))
+            group.create_task(self._keep(self._poll_due, feeds, watch, gap_s=POLLS_GAP_S))
             group.create_task(self._keep(self._read_due, items, watch))
             group.create_task(self._keep(self._read_pages_due, pages, watch))
             group.create_task(self._keep(self._pay_due, owed, watch))
@@ -166,13 +171,16 @@ class Scheduler:
     # --- what is due, one round each; they return how long nothing will be ---
 
     async def _poll_due(self, crew: Crew) -> float:
+        if not crew.free:
+            return LONGEST_NAP_S
         now = self.clock()
-        due = await self.store.due_feeds(now, limit=POLLS * 5, without=crew.busy(now))
+        due = await self.store.due_feeds(now, limit=POLLS_LOOKED_AT, of_host=POLLS_OF_A_HOST, without=crew.busy(now))
         held = set()
         for feed in due:
             host = host_of(feed.url)
             if crew.free and crew.of_host(host) < POLLS_OF_A_HOST:
                 crew.start(feed.id, self._guarded(self._poll_one, feed, crew), host=host)
+                await asyncio.sleep(0)  # what fell due together begins one after another
             else:
                 held.add(feed.id)  # a free place wakes us
         next_at = await self.store.next_poll_at(without=crew.busy(now) | held)
@@ -217,7 +225,9 @@ class Scheduler:
         await self.pipeline.read_page_again(item)
         self.owed_changed.set()
 
-    async def _keep(self, due: Callable[[Crew], Awaitable[float]], crew: Crew, watch: ClockWatch) -> None:
+    async def _keep(
+        self, due: Callable[[Crew], Awaitable[float]], crew: Crew, watch: ClockWatch, *, gap_s: float = 0.0
+    ) -> None:
         try:
             while True:
                 self.store.vitals.tick(due.__name__)
@@ -232,7 +242,8 @@ class Scheduler:
                         nap_s = min(nap_s, (rested_at - self.clock()).total_seconds())
                 except StoreError as error:
                     self._say_trouble(error)
-                await wait_for_event(crew.changed, min(max(nap_s, SHORTEST_NAP_S), LONGEST_NAP_S))
+                await asyncio.sleep(gap_s)
+                await wait_for_event(crew.changed, min(max(nap_s - gap_s, SHORTEST_NAP_S), LONGEST_NAP_S))
         finally:
             await crew.cancel()
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.model import Feed
+    from bot.model.feeds import FeedState
 
 FEEDS = 1_000
 MINUTE = timedelta(minutes=1)
@@ -35,7 +36,7 @@ async def test_the_next_due_time_is_that_of_all_feeds_with_their_hosts_rests(sto
     rests: dict[str, datetime] = {}
     for feed in feeds:
         due_at = None if chance.random() < seed / 200 else NOW + MINUTE * chance.randint(-30, 30)
-        state = "gone" if chance.random() < 0.1 else "ok"
+        state: FeedState = "gone" if chance.random() < 0.1 else "ok"
         host_rest = None
         if chance.random() < 0.5:
             host_rest = (feed.url, NOW + MINUTE * chance.randint(-30, 60))
@@ -66,6 +67,23 @@ async def test_what_is_due_is_found_without_a_walk_over_all_feeds(store: Store) 
         assert len(polls.due_feeds(sql, NOW + timedelta(seconds=2), 200, ())) == 3
         assert polls.next_poll_at(sql, sorted(due_at)[:2]) == NOW + timedelta(seconds=2)
     assert sum(steps) < FEEDS  # a walk takes some ten for each feed
+
+
+async def test_a_host_with_many_feeds_leaves_places_for_those_of_others(store: Store) -> None:
+    hurried = await fleet(store, 90)
+    crowd, others = hurried[:3], hurried[3:9]
+    urls = [
+        *(f"https://outlet0.example/more/{number}" for number in range(40)),
+        *(feed.url for feed in (*crowd, *others)),
+    ]
+    await declared(store, *urls)
+    for feed in others:
+        await store.commit_poll(Poll(feed=replace(feed, state="failing", next_poll_at=NOW), polled_at=NOW))
+    due = await store.due_feeds(NOW, limit=16, of_host=5)
+    assert [feed.url for feed in due if feed not in others][:3] == [feed.url for feed in crowd]
+    assert sum("outlet0" in feed.url for feed in due) == 5
+    assert {feed.id for feed in due} >= {feed.id for feed in others}
+    assert len(await store.due_feeds(NOW, limit=100)) == 49
 
 
 async def fleet(store: Store, count: int) -> tuple[Feed, ...]:

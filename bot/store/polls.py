@@ -26,20 +26,24 @@ _ASKED_AT_ALL = "f.enabled AND f.state <> 'gone' AND f.id NOT IN (SELECT value F
 _EDITS = "CASE WHEN i.edited_at >= ? THEN i.edits ELSE 0 END"
 
 
-def due_feeds(sql: sqlite3.Connection, now: datetime, limit: int, without: Collection[int]) -> tuple[Feed, ...]:
+def due_feeds(
+    sql: sqlite3.Connection, now: datetime, limit: int, without: Collection[int], of_host: int | None = None
+) -> tuple[Feed, ...]:
     """Return the feeds to be polled now, the longest overdue first, but those in `without` and those whose host rests.
 
-    One that was last asked in the future is due too: its poll was under way when the clock was set back.
+    One that was last asked in the future is due too: its poll was under way when the clock was set back. of_host: so many of one host.
     """
     at = ms_for(now)
     rows = sql.execute(
-        f"""SELECT {FEED_COLUMNS} FROM {FEEDS}
-        WHERE {_ASKED_AT_ALL} AND (h.rest_until IS NULL OR h.rest_until <= ?2) AND f.id IN (
-            SELECT id FROM feeds WHERE enabled AND next_poll_at IS NULL
-            UNION ALL SELECT id FROM feeds WHERE enabled AND next_poll_at <= ?2
-            UNION ALL SELECT id FROM feeds WHERE enabled AND last_poll_at > ?2 + ?4)
-        ORDER BY f.next_poll_at, f.id LIMIT ?3""",  # noqa: S608  # constants of the store
-        (json.dumps(list(without)), at, limit, _AHEAD_MS),
+        f"""SELECT {FEED_COLUMNS} FROM (
+            SELECT f.id AS due_id, ROW_NUMBER() OVER (PARTITION BY f.host ORDER BY f.next_poll_at, f.id) AS place FROM {FEEDS}
+            WHERE {_ASKED_AT_ALL} AND (h.rest_until IS NULL OR h.rest_until <= ?2) AND f.id IN (
+                SELECT id FROM feeds WHERE enabled AND next_poll_at IS NULL
+                UNION ALL SELECT id FROM feeds WHERE enabled AND next_poll_at <= ?2
+                UNION ALL SELECT id FROM feeds WHERE enabled AND last_poll_at > ?2 + ?4)
+        ) CROSS JOIN feeds f ON f.id = due_id LEFT JOIN hosts h ON h.host = f.host
+        WHERE ?5 IS NULL OR place <= ?5 ORDER BY f.next_poll_at, f.id LIMIT ?3""",  # noqa: S608  # constants of the store
+        (json.dumps(list(without)), at, limit, _AHEAD_MS, of_host),
     )
     return tuple(feed_in(row) for row in rows)
 

@@ -193,15 +193,20 @@ class Store(OwedRows):
 
     # --- polls --------------------------------------------------------------------------------------------------------
 
-    async def due_feeds(self, now: datetime, *, limit: int = 100, without: Collection[int] = ()) -> tuple[Feed, ...]:
-        """Return the feeds to be polled now, the longest overdue first; none whose host rests, none of those in `without`."""
+    async def due_feeds(
+        self, now: datetime, *, limit: int = 100, of_host: int | None = None, without: Collection[int] = ()
+    ) -> tuple[Feed, ...]:
+        """Return the feeds to be polled now, the longest overdue first; none whose host rests, none of those in `without`.
+
+        of_host: so many of one host at most; None: all.
+        """
         if self._unchanged is None:
-            return await self._read(lambda sql: polls.due_feeds(sql, now, limit, without))
+            return await self._read(lambda sql: polls.due_feeds(sql, now, limit, without, of_host))
         again_at = self._unchanged.next_at(without)
         if again_at is not None and again_at <= now:
             await self._unchanged.settle()
         hidden = {*without, *self._unchanged.feeds}
-        return await self._read(lambda sql: polls.due_feeds(sql, now, limit, hidden))
+        return await self._read(lambda sql: polls.due_feeds(sql, now, limit, hidden, of_host))
 
     async def next_poll_at(self, *, without: Collection[int] = ()) -> datetime | None:
         """Return when the next feed is due (1970: now), rests of hosts counted in, but those in `without`; None without feeds."""

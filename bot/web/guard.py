@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -75,6 +76,8 @@ _LOOPBACK: tuple[Network, ...] = tuple(map(ip_network, ("127.0.0.0/8", "::1/128"
 _HOST_NAME = re.compile(r"(?=.{1,253}\.?\Z)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?\Z")
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?\Z")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\xa0\u2028\u2029\ud800-\udfff]")
+
+_REMEMBERED = 1_024  # a poll asks the same of its host half a dozen times
 
 _asked_host: ContextVar[str] = ContextVar("asked_host", default="")
 
@@ -203,6 +206,7 @@ def readable_url(url: str) -> URL:
     return URL(url)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def refusal(address: str) -> str | None:
     """Return why this IP address may not be connected to, in a few words; None: it is public. What is no address is refused.
 
@@ -306,6 +310,7 @@ def _is_name(host: str) -> bool:
     return bool(_HOST_NAME.match(host)) and not _NUMERIC_END.match(host)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _address_for(host: str) -> Address | None:
     try:
         address = ip_address(host)
