@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from bot.clock_watch import ClockWatch
 from bot.errors import StoreError
 from bot.plurals import counted
 
@@ -50,6 +51,7 @@ async def keep_house(
 ) -> None:
     """Keep house until cancelled. say: told one line. is_told: the same, and answers once it is known whether it arrived."""
     async with asyncio.TaskGroup() as group:
+        group.create_task(_note_leaps(store, clock))
         group.create_task(_tell_of_outages(store, clock, is_told))
         group.create_task(_clean_daily(store, keep, clock, say))
 
@@ -91,6 +93,21 @@ async def _clean_daily(
         await asyncio.sleep(DAILY_S)
 
 
+async def _note_leaps(store: Store, clock: Callable[[], datetime]) -> None:
+    """Note each time that passed while this machine slept, or before its clock was set."""
+    watch, leapt = ClockWatch(clock, asyncio.get_running_loop().time), timedelta(0)
+    while True:
+        await asyncio.sleep(LOOK_S)
+        try:
+            leapt += watch.set_by()
+            if leapt > timedelta(0):
+                now = clock()
+                await store.upkeep.note_leap(now - leapt, now)
+            leapt = timedelta(0)
+        except StoreError as error:  # what is not noted yet is noted later
+            log.warning("event=housekeeping_waits reason=%r", str(error))
+
+
 async def _tell_of_outages(
     store: Store, clock: Callable[[], datetime], is_told: Callable[[str], Awaitable[bool]]
 ) -> None:
@@ -124,7 +141,8 @@ def line_for(away: Outage) -> str:
             " they count as known and alert nobody"
         )
     else:
-        said = f"the bot was away {times}: {counted(away.late, 'item')} of that time were still in the feeds; what matches is alerted late"
+        who = "this machine slept, or its clock was set," if away.leap else "the bot was away"
+        said = f"{who} {times}: {counted(away.late, 'item')} of that time were still in the feeds; what matches is alerted late"
     missed = sum(count for _, count in away.gaps)
     if missed:
         names = ", ".join(f"{name} ({count})" for name, count in away.gaps[:NAMED])

@@ -6,13 +6,14 @@ import asyncio
 import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot import housekeeping
 from bot.errors import StoreError
-from bot.housekeeping import Keep, keep_house
+from bot.housekeeping import Keep, keep_house, line_for
 from bot.store import Store, soundness
 from tests.store_fakes import DAY, HOUR, NOW, URL, declared, first, new, poll_of, read
 
@@ -97,6 +98,22 @@ async def test_a_time_away_that_was_said_and_did_not_arrive_is_said_by_the_next_
         await until(lambda: len(said) == 3)
     assert len(set(said)) == 1
     assert await store.upkeep.outage() is None
+
+
+@pytest.mark.parametrize("hours", [0.4, 9.0])
+async def test_a_machine_that_slept_for_long_is_a_time_away(store: Store, hours: float) -> None:
+    ahead = timedelta(0)
+    async with kept(store, [], clock=lambda: NOW + ahead):
+        await asyncio.sleep(0.05)
+        ahead = hours * HOUR
+        await asyncio.sleep(0.1)
+        away = await store.upkeep.outage()
+    assert (away is not None) is (hours == 9.0)
+    if away is not None:
+        said = line_for(away)
+        assert said.startswith(
+            "this machine slept, or its clock was set, from 2026-03-01 12:00 to 2026-03-01 21:00 UTC: "
+        )
 
 
 async def test_what_is_over_age_goes_by_itself(store: Store) -> None:

@@ -1,7 +1,7 @@
 """What a time away cost: when the program was last alive, and what its feeds held when it came back. Reads, and keeps one note.
 
 A store that was alive within half an hour was not away. Otherwise a start notes from when to when, and the note stays until it was said:
-a crash in between says it later, not twice. A restore leaves the same note, marked as one.
+a crash in between says it later. A restore leaves the same note, marked as one, and so does a clock that leaps while the program runs.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ AWAY = timedelta(minutes=30)
 class Outage:
     """A time away and what is known of it so far.
 
-    late: items that came meanwhile, were still in the feeds and are read after all. silent: items taken as known, or as read, because the
-    store was restored. gaps: feed and how many of its items may be missed. waiting: feeds that were not asked again yet.
+    leap: the clock leapt, nobody stopped the program. late: items that came meanwhile, were still in the feeds and are read after all.
+    silent: items taken as known, or as read, because the store was restored. gaps: feed and how many of its items may be missed.
+    waiting: feeds that were not asked again yet.
     """
 
     from_at: datetime
     to_at: datetime
     restored: bool
+    leap: bool
     late: int
     silent: int
     gaps: tuple[tuple[str, int], ...]
@@ -56,10 +58,19 @@ def note_outage(sql: sqlite3.Connection, now: datetime) -> None:
     alive_at = last_life(sql)
     if alive_at is None or ms_for(now) - alive_at < AWAY // timedelta(milliseconds=1):
         return
+    _keep(sql, alive_at, ms_for(now))
+
+
+def note_leap(sql: sqlite3.Connection, from_at: datetime, to_at: datetime) -> None:
+    """Note a time away that the program did not live through: its machine slept, or started with a clock that was set only later."""
+    if to_at - from_at >= AWAY:
+        _keep(sql, ms_for(from_at), ms_for(to_at), leap=True)
+
+
+def _keep(sql: sqlite3.Connection, since: int, to: int, *, leap: bool = False) -> None:
     unsaid = json.loads(note(sql, NOTE) or "{}")
-    since = min(alive_at, unsaid.get("from", alive_at))
-    of_restore = {"restored": bool(unsaid.get("restored")), "settled": unsaid.get("settled", 0)}
-    keep_note(sql, NOTE, json.dumps({"from": since, "to": ms_for(now), **of_restore}))
+    kept = {"restored": False, "leap": leap} | unsaid | {"from": min(since, unsaid.get("from", since)), "to": to}
+    keep_note(sql, NOTE, json.dumps(kept))
 
 
 def outage(sql: sqlite3.Connection) -> Outage | None:
@@ -85,6 +96,7 @@ def outage(sql: sqlite3.Connection) -> Outage | None:
         from_at=time_in(noted["from"]),
         to_at=time_in(to),
         restored=noted["restored"],
+        leap=bool(noted.get("leap")),
         late=int(late),
         silent=int(silent) + noted.get("settled", 0) if noted["restored"] else 0,
         gaps=tuple(gaps),

@@ -54,6 +54,10 @@ class Upkeep:
         """Note at a start how long the program was away, where that was long; before anything is polled."""
         await self._write(lambda sql: outage.note_outage(sql, now))
 
+    async def note_leap(self, from_at: datetime, to_at: datetime) -> None:
+        """Note a leap of the wall clock as a time away, where it was long."""
+        await self._write(lambda sql: outage.note_leap(sql, from_at, to_at))
+
     async def outage(self) -> outage.Outage | None:
         """Return the time away that nobody was told of yet."""
         return await self._read(outage.outage)
