@@ -122,7 +122,10 @@ class Deliverer:
                 del self._unanswered[id_]
 
     async def _claim(self) -> None:
-        """Claim as many posts and edits as there are free places, and start them; edits may wait, and never take a post's place."""
+        """Claim as many posts and edits as there are free places, and start them; edits may wait, and never take a post's place.
+
+        Of one alert one edit is under way at a time, however long it takes: else the older could arrive last.
+        """
         now, held = self.clock(), self._held()
         places = {"post": self.at_once, "edit": max(1, self.at_once // 2)}
         for delivery in self._under_way.values():
@@ -138,7 +141,7 @@ class Deliverer:
             return
         late_before = now - timedelta(seconds=self.late_after_s) if self.digests else None
         for delivery in await self.store.claim(
-            now, limit=places["post"], edits=places["edit"], late_before=late_before
+            now, limit=places["post"], edits=places["edit"], late_before=late_before, without=held
         ):
             self._start(delivery)
 

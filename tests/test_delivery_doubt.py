@@ -168,6 +168,37 @@ async def test_posts_do_not_wait_behind_edits_that_hang(room: Room) -> None:
     assert await paying == 9
 
 
+async def test_a_newer_edit_waits_for_the_older_one_however_long_that_takes(room: Room) -> None:
+    await sent_with_edits(room, "a")
+    item = await room.store.item(1)
+    assert item is not None
+    room.outlet.held.add(5)
+    paying = asyncio.create_task(room.deliverer.pay())
+    await until(lambda: len(room.deliverer._under_way) == 1)
+    await room.store.commit_reading(reading_of(item, edits=(better(1, "best"),)))
+    room.move(minutes=2)  # by then the lease of the older is over, too
+    await owe(room.store, alert_of("b", channel=6), at=room.deliverer.clock())
+    await until(lambda: headlines(room)[-1] == "b 0")  # so it has looked for more to do
+    assert len(room.deliverer._under_way) == 1
+    room.outlet.released.set()
+    assert await paying == 3
+    assert [one.card.headline for one in room.outlet.edited] == ["better a", "best"]
+
+
+async def test_an_edit_that_outlives_its_lease_is_not_handed_out_a_second_time(room: Room) -> None:
+    await sent_with_edits(room, "a")
+    room.outlet.held.add(5)
+    paying = asyncio.create_task(room.deliverer.pay())
+    await until(lambda: len(room.deliverer._under_way) == 1)
+    room.move(minutes=2)
+    await owe(room.store, alert_of("b", channel=6), at=room.deliverer.clock())
+    await until(lambda: headlines(room)[-1] == "b 0")  # so it has looked for more to do
+    room.outlet.released.set()
+    assert await paying == 2
+    assert len(room.outlet.edited) == 1
+    assert await room.deliverer.next_at() is None
+
+
 async def test_an_edit_is_tried_until_it_arrives_however_often_nobody_answers(room: Room) -> None:
     await sent_with_edits(room, "a")
     for _ in range(12):

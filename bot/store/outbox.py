@@ -125,11 +125,13 @@ def claim(
     lease_s: float,
     late_before: datetime | None = None,
     edits_limit: int | None = None,
+    without: Collection[int] = (),
 ) -> tuple[Delivery, ...]:
     """Return what is to be sent now, leased to the caller: posts in order, at most one for each channel, then edits.
 
     late_before: posts owed since before then bring what else of their channel is as late, for one message; None: each goes alone.
-    edits_limit: how many edits besides `limit` posts; None: as many as the posts leave of that.
+    edits_limit: how many edits besides `limit` posts; None: as many as the posts leave of that. without: alerts, by id, no edit of which is
+    given: an earlier one is under way still, and could arrive last.
     """
     at, until = ms_for(now), ms_for(now + timedelta(seconds=lease_s))
     posts = _ids(sql, _FIRST_POSTS, (at, limit))
@@ -144,8 +146,8 @@ def claim(
     edits = _ids(
         sql,
         f"""SELECT id FROM alerts WHERE {_EDIT_OWED} AND {_EDIT_DUE_AT} <= ?1 AND {_PAUSED.format("alerts")}
-        ORDER BY id LIMIT ?2""",  # noqa: S608  # as above
-        (at, limit - len(posts) if edits_limit is None else edits_limit),
+        AND id NOT IN (SELECT value FROM json_each(?3)) ORDER BY id LIMIT ?2""",  # noqa: S608  # as above
+        (at, limit - len(posts) if edits_limit is None else edits_limit, json.dumps(list(without))),
     )
     sql.executemany(
         """UPDATE alerts SET edit_state = 'sending', edit_lease = ?, edit_lease_until = ?, edit_attempts = edit_attempts + 1

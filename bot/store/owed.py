@@ -40,9 +40,10 @@ class OwedRows(ABC):
         edits: int | None = None,
         lease_s: float = 60,
         late_before: datetime | None = None,
+        without: Collection[int] = (),
     ) -> tuple[Delivery, ...]:
         """Return what is to be sent now, leased to the caller; arguments as in `outbox.claim`."""
-        return await self._write(lambda sql: outbox.claim(sql, now, limit, lease_s, late_before, edits))
+        return await self._write(lambda sql: outbox.claim(sql, now, limit, lease_s, late_before, edits, without))
 
     async def reclaim(
         self, now: datetime, *, lease_s: float = 60, without: Collection[int] = ()
