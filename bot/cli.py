@@ -107,6 +107,7 @@ COMMANDS = {
     "feed": ("bot.readouts.feed", "show_feed"),
     "extract": ("bot.readouts.extract", "show_extract"),
     "match": ("bot.readouts.match", "show_matches"),
+    "opml": ("bot.readouts.opml", "exchange"),
     "backup": ("bot.readouts.backup", "back_up_store"),
     "restore": ("bot.readouts.backup", "restore_store"),
     "erase": ("bot.readouts.backup", "erase_from_store"),
@@ -121,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_live(commands)
     _add_readouts(commands)
+    _add_opml(commands)
     _add_store(commands)
     return top
 
@@ -160,6 +162,19 @@ def _add_readouts(commands: Commands) -> None:
     match.add_argument(
         "--actor", action="append", default=[], metavar="NAME", help="an actor by one name; more than one may be given"
     )
+
+
+def _add_opml(commands: Commands) -> None:
+    opml = commands.add_parser("opml", help="feeds as the lists that feed readers exchange")
+    actions = opml.add_subparsers(dest="action", required=True, metavar="ACTION")
+    bring = actions.add_parser("import", help="into the operator's own list; the bot must not run")
+    bring.add_argument("file", metavar="FILE", help="- for standard input")
+    bring.add_argument("--replace", action="store_true", help="drop from that list what this one does not name")
+    give = actions.add_parser("export", help="every feed that is on, also while the bot runs")
+    give.add_argument("file", metavar="FILE", help="- for standard output")
+    give.add_argument("--with-credentials", action="store_true", help="with the passwords that stand in addresses")
+    for action in (bring, give):
+        _add_config(action)
 
 
 def _add_store(commands: Commands) -> None:

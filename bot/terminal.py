@@ -162,15 +162,16 @@ def said(text: str, limit_chars: int) -> str:
     return line if len(line) <= limit_chars else line[: limit_chars - 1] + "…"
 
 
-def print_feed(console: Console, feed: ParsedFeed, *, source: str) -> None:
-    """Print a feed as the bot reads it: its head, its items, its problems."""
+def print_feed(console: Console, feed: ParsedFeed, *, source: str, facts: Sequence[str] = ()) -> None:
+    """Print a feed as the bot reads it: its head with what else is known of it (facts), its items, its problems."""
     _line(console, Text(plain(feed.title) or "(no title)", style="bold"))
-    facts = [
+    known = [
         plain(feed.link or source),
         f"language {feed.language}" if feed.language else "",
         counted(len(feed.items), "item"),
+        *facts,
     ]
-    _line(console, Text(" · ".join(fact for fact in facts if fact), style="dim"))
+    _line(console, Text(" · ".join(fact for fact in known if fact), style="dim"))
     for item in feed.items:
         console.print()
         _line(console, Text(plain(item.title) or "(no headline)", style="bold"))
