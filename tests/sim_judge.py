@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ALERTS = """SELECT i.title, a.channel_id, a.thread_id, a.told, a.state, a.edit_state, a.nonce, a.last_error
     FROM alerts a JOIN items i ON i.id = a.item_id ORDER BY a.id"""
+SETTLED_S = 60.0
 ITEMS = """SELECT i.title, f.url, i.state, i.fired_before <> '[]', i.page_next_at FROM items i JOIN feeds f ON f.id = i.feed_id"""
 
 
@@ -35,15 +36,14 @@ def gone(world: World) -> set[int]:
 
 def is_quiet(world: World, database: Path) -> bool:
     """Whether everything that was published is read, told and settled, and each feed was asked since all trouble is over."""
-    since = world.plan.length_s
-    if {feed for _, feed, at_s in world.polls if at_s > since} != set(range(world.plan.feeds)):
+    last = {feed: at_s for _, feed, at_s in world.polls if at_s < world.now_s - SETTLED_S}
+    if any(last.get(feed, 0.0) <= world.plan.length_s for feed in range(world.plan.feeds)):
         return False
     items = rows(database, ITEMS)
     if any(state == "to_read" or page_next_at for _, _, state, _, page_next_at in items):
         return False
     if len(items) < sum(len(story.feeds) for story in world.plan.stories):
         return False
-    last = {feed: at_s for _, feed, at_s in world.polls}
     if any((one.edited_s or 0.0) > last[feed] for one in world.plan.stories for feed in one.feeds):
         return False
     unsettled = {

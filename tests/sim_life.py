@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.store.connection import settle, uri_for
+from tests.sim_loop import answer
 
 if TYPE_CHECKING:
     import asyncio
@@ -149,11 +150,11 @@ class SimConnection:
         if life.comes_to("store", "before"):
             life.die()
         if life.dead:
-            return _answer(future, error=trouble("ioerr"))
+            return answer(future, None, trouble("ioerr"))
         refusal = self._refusal() if self._writing and work.func is not int else None
         if refusal is not None:
             life.world.say(f"store refuses: {refusal}")
-            return _answer(future, error=refusal)
+            return answer(future, None, refusal)
         if life.comes_to("store", "inside"):
             self._die_inside(life.chance.randint(1, 14))
         result, failure = None, None
@@ -164,10 +165,10 @@ class SimConnection:
         if life.comes_to("store", "after"):
             life.die()
         if life.dead:
-            return _answer(future, error=trouble("ioerr"))
+            return answer(future, None, trouble("ioerr"))
         if failure is not None:
-            return _answer(future, error=failure)
-        return _answer(future, result)
+            return answer(future, None, failure)
+        return answer(future, result, None)
 
     def _die_inside(self, statements: int) -> None:
         """End the life before so many statements more."""
@@ -201,12 +202,3 @@ def trouble(kind: Trouble) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError(f"simulated: {kind}")
     error.sqlite_errorcode = sqlite3.SQLITE_FULL if kind == "full" else sqlite3.SQLITE_IOERR
     return error
-
-
-def _answer(future: asyncio.Future[Any], result: object = None, error: Exception | None = None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)

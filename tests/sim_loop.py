@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import selectors
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 MOST_TURNS_AT_ONCE = 20_000
 THREAD_S = 0.002
@@ -57,6 +61,16 @@ class OrderedTask(asyncio.Task[Any]):
     __eq__ = asyncio.Task.__eq__
 
 
+def answer(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    """Answer whoever still waits."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop. It begins at `now_s`."""
 
@@ -64,22 +78,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.clock_of = VirtualSelector(now_s)
         super().__init__(self.clock_of)
         self._clock_resolution = 1e-6
-        self.set_task_factory(lambda loop, coro, **named: OrderedTask(coro, loop=loop, **named))  # type: ignore[arg-type]  # a coroutine it is
+        self.set_task_factory(lambda loop, coro, **named: OrderedTask(coro, loop=loop, **named))
         self.set_exception_handler(lambda _, __: None)
 
     def time(self) -> float:
         """Return the virtual time."""
         return self.clock_of.now_s
 
-    def run_in_executor(self, _: object, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # noqa: ANN401 - as asyncio's own
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # noqa: ARG002 - as asyncio's own
+        func: Callable[[*Given], T],
+        *args: *Given,
+    ) -> asyncio.Future[T]:
         """Run it now, and answer a moment later."""
         future = self.create_future()
         try:
             result = func(*args)
         except Exception as error:  # noqa: BLE001 - whatever it raised is the answer
-            self.call_later(THREAD_S, lambda error=error: future.done() or future.set_exception(error))
+            self.call_later(THREAD_S, answer, future, None, error)
         else:
-            self.call_later(THREAD_S, lambda: future.done() or future.set_result(result))
+            self.call_later(THREAD_S, answer, future, result, None)
         return future
 
     def wind_up(self) -> None:

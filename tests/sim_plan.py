@@ -87,7 +87,7 @@ def plan_for(seed: int) -> Plan:
     length_s = chance.uniform(1500, 3600) if private else chance.uniform(3600, 9000)
     feeds = chance.randint(1, 3)
     flips = tuple(chance.uniform(0, length_s) if chance.random() < 0.3 else math.inf for _ in range(feeds))
-    jumps = ()
+    jumps: tuple[tuple[float, float], ...] = ()
     if chance.random() < 0.2:
         jumps = ((chance.uniform(60, length_s), chance.choice((-86400.0, 86400.0, 3600.0, -3600.0))),)
     return Plan(

@@ -83,10 +83,13 @@ class World:
         """Return a feed's address."""
         return f"https://feed{feed}.example/feed"
 
+    def published(self, feed: int) -> list[Story]:
+        """Return what a document lists now, oldest first."""
+        return [one for one in self.plan.stories if feed in one.feeds and one.at_s <= self.now_s]
+
     def document(self, feed: int) -> bytes:
         """Return a feed's document as it stands now, newest first."""
         now_s = self.now_s
-        there = [one for one in self.plan.stories if feed in one.feeds and one.at_s <= now_s]
         flipped = "-new" if self.plan.flips[feed] <= now_s else ""
         items = [
             {
@@ -96,7 +99,7 @@ class World:
                 "content_text": f"They spoke of {' and '.join(sorted(one.text_words(now_s))) or 'nothing'} until late.",
                 "date_published": (START_AT + timedelta(seconds=one.at_s)).isoformat(),
             }
-            for one in reversed(there)
+            for one in reversed(self.published(feed))
         ]
         head = {"version": "https://jsonfeed.org/version/1.1", "title": f"Feed {feed}", "language": "en"}
         return json.dumps(head | {"items": items}).encode()
