@@ -151,6 +151,22 @@ async def test_a_store_in_use_is_looked_at_and_its_holder_named(tmp_path: Path) 
     assert check_file(path).faults == ()
 
 
+async def test_a_lock_is_known_by_its_inode_and_the_process_in_it_where_the_device_is_shown_otherwise(
+    tmp_path: Path,
+) -> None:
+    path, locks = tmp_path / "wirewatch.db", tmp_path / "locks"
+    store = await Store.open(path, now=NOW)
+    try:
+        inode = (tmp_path / "wirewatch.db.lock").stat().st_ino
+        found = []
+        for pid in (os.getpid(), os.getpid() + 1):
+            locks.write_text(f"1: FLOCK  ADVISORY  WRITE {pid} 00:fff:{inode} 0 EOF\n", encoding="ascii")
+            found.append(holder_of(path, locks=str(locks)))
+    finally:
+        await store.close()
+    assert found == [os.getpid(), 0]
+
+
 async def test_a_store_in_no_folder_is_wrong(tmp_path: Path) -> None:
     found = await look(tmp_path, "[store]\nurl = 'sqlite:///nowhere/w.db'\n")
     assert "does not exist" in found.said("store")

@@ -56,14 +56,26 @@ def check_file(path: Path) -> FileCheckup:
     )
 
 
-def holder_of(path: Path) -> int:
-    """Return the process that holds the lock of a database, 0 where none does; takes no lock itself. Source: proc(5), locks."""
+def holder_of(path: Path, *, locks: str = "/proc/locks") -> int:
+    """Return the process that holds the lock of a database, 0 where none does; takes no lock itself. Source: proc(5), locks.
+
+    btrfs shows another device there than stat(2); then the process that wrote its number into the file must be the one that holds it.
+    """
     lock = lock_path(path.resolve())
     try:
         seen = lock.stat()
-        with open("/proc/locks", encoding="ascii") as file:  # noqa: PTH123 - a list that the kernel makes as it is read
-            lines = [line.split() for line in file]
+        with open(locks, encoding="ascii") as file:  # noqa: PTH123 - a list that the kernel makes as it is read
+            lines = [words for words in map(str.split, file) if "FLOCK" in words and "->" not in words]
     except OSError:
         return 0
-    wanted = f"{os.major(seen.st_dev):02x}:{os.minor(seen.st_dev):02x}:{seen.st_ino}"
-    return next((int(words[4]) for words in lines if "FLOCK" in words and wanted in words), 0)
+    device, inode = f"{os.major(seen.st_dev):02x}:{os.minor(seen.st_dev):02x}", str(seen.st_ino)
+    held = [(int(words[4]), words[5].rpartition(":")) for words in lines]
+    written = _written_in(lock)
+    return next((pid for pid, (at, _, of) in held if of == inode and (at == device or pid == written)), 0)
+
+
+def _written_in(lock: Path) -> int:
+    try:
+        return int(lock.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
