@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 Due = TypeVar("Due", "Feed", "Item")
 
 POLLS = 200
-POLLS_LOOKED_AT = 2 * POLLS  # those of hosts that have all their places already stand in the way of the others
 POLLS_OF_A_HOST = 8  # feeds that hang on one host leave places for all others
 READS = 256  # most of them wait for a host; few places would let one slow host hold up the items of all others
 PAGES = 32
@@ -41,9 +40,7 @@ PAGES_LOOKED_AT = 200
 LONGEST_NAP_S = 60.0
 SHORTEST_NAP_S = 0.02
 HELD_NAP_S = 1.0
-POLLS_GAP_S = (
-    0.05  # of thousands of feeds one ends or falls due all the time; a look for each would cost more than a poll
-)
+POLLS_GAP_S = 0.05  # of thousands of feeds one ends or falls due all the time: no look for each
 STORE_TROUBLE_NAP_S = 2.0
 ITEM_TROUBLE_NAPS = 5
 BROKEN_REST = timedelta(minutes=10)
@@ -88,6 +85,10 @@ class Crew:
     def of_host(self, host: str) -> int:
         """Return how many tasks of this host are under way."""
         return self._hosts[host]
+
+    def of_full_hosts(self, limit: int) -> int:
+        """Return how many tasks are under way of hosts that have at least so many."""
+        return sum(count for count in self._hosts.values() if count >= limit)
 
     def start(self, key: int, work: Coroutine[None, None, None], *, host: str = "") -> None:
         """Start a task for this id, which must not have one."""
@@ -174,7 +175,10 @@ class Scheduler:
         if not crew.free:
             return LONGEST_NAP_S
         now = self.clock()
-        due = await self.store.due_feeds(now, limit=POLLS_LOOKED_AT, of_host=POLLS_OF_A_HOST, without=crew.busy(now))
+        looked_at = crew.free + crew.of_full_hosts(
+            POLLS_OF_A_HOST
+        )  # so many may come first for which there is no place
+        due = await self.store.due_feeds(now, limit=looked_at, of_host=POLLS_OF_A_HOST, without=crew.busy(now))
         held = set()
         for feed in due:
             host = host_of(feed.url)
