@@ -11,7 +11,7 @@ HELP: dict[str, str] = {
         "More, under `/help topic:` · `commands`, `query`, `actors`, `alerts`, `rights`."
     ),
     "commands": (
-        "`/feed` `add` · `edit` · `remove` · `pause` · `resume` · `release` · `list` · `test`\n"
+        "`/feed` `add` · `edit` · `remove` · `pause` · `resume` · `release` · `list` · `test` · `import` · `export`\n"
         "`/watch` `add` · `edit` · `remove` · `pause` · `resume` · `list` · `show`\n"
         "`/actor` `add` · `edit` · `remove` · `alias add` · `alias remove` · `list` · `show`\n"
         "`/latest` · what lately matched; `query:` looks through everything that was read\n"
