@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.readouts.doctor import look_at_configured
 from bot.readouts.doctor_machine import sqlite_verdict
+from bot.readouts.doctor_owner import Account, account_for, may, unwritable_of
 from bot.readouts.doctor_store import filesystem_of
 from bot.readouts.findings import shown_bytes
 from bot.store import Store
@@ -202,6 +206,42 @@ async def test_feeds_in_trouble_are_named_without_their_passwords(tmp_path: Path
 
 
 # --- files and networks ---
+
+
+def test_what_the_user_that_runs_the_bot_may_not_write_is_named_whoever_asks(tmp_path: Path) -> None:
+    path, lock, mine = tmp_path / "w.db", tmp_path / "w.db.lock", tmp_path.stat()
+    for place, mode in ((tmp_path, 0o755), (path, 0o660), (lock, 0o600)):
+        if place != tmp_path:
+            place.touch()
+        place.chmod(mode)
+    other = Account("other", mine.st_uid + 1, frozenset({mine.st_gid}))
+    assert set(unwritable_of(path, other)) == {tmp_path, lock}
+    assert set(unwritable_of(path, replace(other, gids=frozenset()))) == {tmp_path, path, lock}
+    assert may(other, path, os.R_OK | os.W_OK)
+    assert not may(other, path, os.X_OK)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+async def test_root_is_told_what_the_units_user_may_not_read_or_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = tmp_path / "wirewatch.service"
+    unit.write_text("[Service]\nUser=daemon\n", encoding="utf-8")
+    monkeypatch.setattr("bot.readouts.doctor_store.account_for", partial(account_for, unit=unit))
+    (tmp_path / "store").mkdir()
+    path = await made_store(tmp_path / "store")
+    daemon = pwd.getpwnam("daemon").pw_uid
+    for one in (tmp_path / "store", path):
+        os.chown(one, daemon, -1)
+    config = tmp_path / "config.toml"
+    config.write_text("[store]\nurl = 'sqlite:///store/wirewatch.db'\n", encoding="utf-8")
+    config.chmod(0o600)
+    found = await look(tmp_path)
+    assert found.said("store") == f"{path}.lock may not be written by daemon"
+    assert found.said("configuration") == f"{config} may not be read by daemon"
+    os.chown(f"{path}.lock", daemon, -1)
+    config.chmod(0o644)
+    assert (await look(tmp_path)).wrong == []
 
 
 async def test_secrets_that_everybody_can_read_are_wrong_and_never_shown(tmp_path: Path) -> None:

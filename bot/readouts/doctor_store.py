@@ -16,6 +16,7 @@ from bot.desk_names import host_in
 from bot.errors import StoreError
 from bot.feeds.links import without_credentials
 from bot.plurals import counted
+from bot.readouts.doctor_owner import account_for, may, unwritable_of
 from bot.readouts.findings import Finding, fine, shown_bytes, skipped, unwise, wrong
 from bot.store import Store
 from bot.store.backup import last_backup
@@ -46,6 +47,10 @@ def look_at_configuration(config: Config) -> list[Finding]:
     if secret and config.path.stat().st_mode & stat.S_IROTH:
         said = f"{config.path} holds a password or a heartbeat address and can be read by everybody on this machine"
         found.append(wrong("configuration", said, f"chmod 640 {config.path}"))
+    account = account_for(config.store_path.parent) if config.store_path.parent.is_dir() else None
+    if account is not None and not may(account, config.path, os.R_OK):
+        advice = f"chgrp it to the group of the user that runs the bot, and chmod 640 {config.path}"
+        found.append(wrong("configuration", f"{config.path} may not be read by {account.name}", advice))
     return [*found, *_openness(config)]
 
 
@@ -75,6 +80,8 @@ async def look_at_store(config: Config) -> tuple[list[Finding], tuple[int, ...]]
     """Return what is found of the store, and the channels that its watches alert."""
     path = config.store_path
     found = [*_place(path)]
+    if path.parent.is_dir() and not os.access(path.parent, os.X_OK):
+        return [*found, skipped("database", f"{path.parent} is closed to this user: ask as root")], ()
     if not path.exists():
         return [*found, skipped("database", f"{path} is not there yet: `wirewatch run` creates it")], ()
     try:
@@ -100,10 +107,11 @@ def _place(path: Path) -> Iterator[Finding]:
     if not folder.is_dir():
         yield wrong("store", f"the directory {folder} does not exist", "create it, or set another [store] url")
         return
-    if not os.access(folder, os.W_OK):
-        yield wrong("store", f"{folder} may not be written by this user", "chown it to the user that runs the bot")
+    account = account_for(folder)
+    for place in unwritable_of(path, account):
+        yield wrong("store", f"{place} may not be written by {account.name}", "chown it to the user that runs the bot")
     free = shutil.disk_usage(folder).free
-    size = path.stat().st_size if path.is_file() else 0
+    size = path.stat().st_size if os.access(path, os.F_OK) else 0
     said = f"{shown_bytes(free)} free where the store is"
     if free < LITTLE_BYTES:
         yield wrong("disk", said, "free some space: a full disk loses nothing, but stops the bot")
