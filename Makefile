@@ -6,7 +6,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: try test check bench hostile fuzz setup simulate small-server lock format kill kill-discord fleet clean help
+.PHONY: try test check bench hostile fuzz setup simulate soak small-server lock format kill kill-discord fleet clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -39,6 +39,9 @@ kill-discord: $(DEV)  ## the same against a Discord of our own; ARGS="--kills 20
 
 simulate: $(DEV) ## seeded schedules under virtual time, a fault at every await; ARGS="--seeds 1000", "--seed 17" for one
 	@$(BIN)/python -m benchmarks.simulate $(ARGS)
+
+soak: $(DEV)     ## a week at five times the usual load in virtual time: memory, files, tasks; ARGS="--days 1" for less
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 small-server: $(DEV)  ## ten minutes of 300 feeds within 512 MiB; ARGS="--minutes 2" for less
 	@$(BIN)/python -m benchmarks.small_server $(ARGS)

@@ -32,10 +32,11 @@ def main() -> int:
     samples = soak(hours=24 * asked.days, every_h=4 * asked.days / 2, feeds=asked.feeds, tell=show)
     first, last = samples[len(samples) // 3], samples[-1]
     days = (last.hour - first.hour) / 24
-    print(f"memory: {(last.rss_bytes - first.rss_bytes) / MIB / days:+.2f} MiB a day, of which Python's objects")
+    objects = (last.objects - first.objects) * 64 / MIB / days
     print(
-        f"about {(last.objects - first.objects) * 64 / MIB / days:+.2f} MiB; files {last.files - first.files:+}, tasks {last.tasks - first.tasks:+}"
+        f"memory: {(last.rss_bytes - first.rss_bytes) / MIB / days:+.2f} MiB a day; Python's objects: about {objects:+.2f} of it"
     )
+    print(f"files {last.files - first.files:+}, tasks {last.tasks - first.tasks:+}")
     return int(last.files > first.files or last.tasks > first.tasks)
 
 
