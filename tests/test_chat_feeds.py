@@ -120,7 +120,7 @@ async def test_a_confirmation_names_the_watches_that_would_hear_nothing(chat: Ch
 async def test_a_shared_feed_in_trouble_is_heard_all_the_same_and_said_to_be_so(chat: Chat) -> None:
     url = wire(chat.site)
     await chat.store.chat.add_feed(99, url, by=1, now=chat.clock())
-    await chat.read()
+    await chat.poll_again()
     chat.site.put("/feed", Reply(status=403))
     chat.clock.move(minutes=10)
     await chat.poll_again()

@@ -240,6 +240,21 @@ async def test_a_seen_mark_is_refreshed_at_most_once_a_day(store: Store) -> None
     assert hours_after == [0, 0, 24, 24, 49]
 
 
+async def test_what_a_poll_brings_of_a_feed_that_was_removed_meanwhile_is_no_other_feeds(store: Store) -> None:
+    one, _ = await store.chat.add_feed(5, "https://slow.example/one", by=1, now=NOW)
+    assert one not in [feed.id for feed in await store.due_feeds(NOW)], "whoever added it reads it"
+    under_way = next(feed for feed in await store.due_feeds(NOW + HOUR) if feed.id == one)
+    await store.chat.remove_feed(5, one)
+    other, _ = await store.chat.add_feed(5, "https://news.example/two", by=1, now=NOW)
+    assert other != one
+    failed = replace(under_way, last_error="slow.example did not answer", fail_count=1)
+    assert await store.commit_poll(Poll(feed=failed, polled_at=NOW)) == ()
+    assert await store.commit_poll(poll_of(under_way, new("late"))) == ()
+    assert (await store.counts()).items == 0
+    (two,) = [feed for feed in await store.feeds() if feed.id == other]
+    assert (two.url, two.last_error, two.fail_count) == ("https://news.example/two", "", 0)
+
+
 async def test_text_that_no_encoding_holds_is_stored_all_the_same(store: Store) -> None:
     entry = FeedItem(
         guid="a\ud800", link="https://news.example/\udfff", title="t\ud800\0t", author="\ud800", text="x\ud800y"

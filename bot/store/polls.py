@@ -114,10 +114,11 @@ def _held_lately(
 def commit_poll(sql: sqlite3.Connection, poll: Poll) -> tuple[int, ...]:
     """Store all that one poll brought, and return the ids of the items that are new, in document order.
 
-    The same poll once more adds nothing. A feed that was paused meanwhile stays paused, one that was woken stays due.
+    The same poll once more adds nothing. A feed that was paused meanwhile stays paused, one that was woken stays due; of one that was
+    removed nothing is stored.
     """
     at = ms_for(poll.polled_at)
-    _keep_feed(sql, poll.feed)
+    is_there = _keep_feed(sql, poll.feed)
     if poll.host_rest is not None:
         host, until = poll.host_rest
         sql.execute(
@@ -125,7 +126,7 @@ def commit_poll(sql: sqlite3.Connection, poll: Poll) -> tuple[int, ...]:
             ON CONFLICT (host) DO UPDATE SET rest_until = MAX(rest_until, excluded.rest_until)""",
             (host_for(host), ms_for(until)),
         )
-    return () if poll.entries is None else _keep_entries(sql, poll.feed.id, poll.entries, at)
+    return () if poll.entries is None or not is_there else _keep_entries(sql, poll.feed.id, poll.entries, at)
 
 
 def release_feed(sql: sqlite3.Connection, feed_id: int, *, drop: bool) -> int:
@@ -165,8 +166,9 @@ def settle_items(sql: sqlite3.Connection) -> int:
     ).rowcount
 
 
-def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
-    sql.execute(
+def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> bool:
+    """Store what a feed is from now on; return whether it is still there."""
+    done = sql.execute(
         """UPDATE feeds SET name = CASE WHEN name = '' THEN ? ELSE name END, validators = ?, body_hash = ?, items_hash = ?,
             hints = ?, rate = ?, state = CASE WHEN enabled THEN ? ELSE state END, fail_count = ?, last_error = ?,
             next_poll_at = CASE WHEN wakes = ? THEN ? END, last_poll_at = ?, last_ok_at = ?, subscribed_at = ?, language = ?,
@@ -194,6 +196,7 @@ def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> None:
             feed.id,
         ),
     )
+    return done.rowcount > 0
 
 
 def _keep_entries(sql: sqlite3.Connection, feed_id: int, entries: Sorted, at: int) -> tuple[int, ...]:

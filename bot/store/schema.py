@@ -28,8 +28,10 @@ APPLICATION_ID = 0x77697265  # "wire": how a file says that it is ours
 Migration = Sequence[str]
 
 _FIRST: Migration = (
+    # An id is never used twice: a poll may be under way when its feed is removed.
     """CREATE TABLE feeds (
-        id INTEGER PRIMARY KEY, guild_id INTEGER NOT NULL DEFAULT 0, url TEXT NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        guild_id INTEGER NOT NULL DEFAULT 0, url TEXT NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL,
         origin TEXT NOT NULL, enabled INTEGER NOT NULL DEFAULT 1, added_at INTEGER NOT NULL, interval_s REAL, language TEXT,
         validators TEXT NOT NULL DEFAULT '[null,null]', body_hash BLOB, items_hash BLOB, hints TEXT NOT NULL DEFAULT '{}',
         rate REAL NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'new', fail_count INTEGER NOT NULL DEFAULT 0,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 OPERATOR = 0
 """Stands in place of a server for the operator's own list: what `wirewatch opml import` brought."""
+FIRST_READ_WITHIN = timedelta(seconds=60)
 OWN = "SELECT feed_id FROM subscriptions WHERE guild_id = ?1"
 OPERATORS = f"SELECT feed_id FROM subscriptions WHERE guild_id = {OPERATOR} AND enabled"  # noqa: S608  # a number of ours
 GONE = "The feed is not heard here any more: somebody removed it. /feed list shows what is."
@@ -141,12 +143,16 @@ def has_credentials(url: str) -> bool:
 
 
 def add_feed(sql: sqlite3.Connection, guild_id: int, url: str, by: int, now: datetime) -> tuple[int, bool]:
-    """Subscribe a server to an address; return the feed's id, and whether its first document is still to come."""
+    """Subscribe a server to an address; return the feed's id, and whether its first document is still to come.
+
+    Whoever adds a feed reads it: by itself one that was never asked is due in a minute only.
+    """
     feed_id, is_declared, is_added = _subscribe(sql, guild_id, url, "", by, now)
     if is_declared:
         raise UserError("This feed is declared in the configuration file, and heard here already: nothing to add.")
     if not is_added:
         raise UserError("This server has that feed already: /feed list shows it.")
+    _put_off_first(sql, feed_id, now + FIRST_READ_WITHIN)
     ((fresh,),) = sql.execute("SELECT subscribed_at IS NULL FROM feeds WHERE id = ?", (feed_id,)).fetchall()
     return feed_id, bool(fresh)
 
@@ -160,11 +166,16 @@ def add_feeds(sql: sqlite3.Connection, guild_id: int, feeds: Sequence[NewFeed], 
             continue
         added.append(feed_id)
         if feed.due_at is not None:
-            sql.execute(
-                "UPDATE feeds SET next_poll_at = ? WHERE id = ? AND subscribed_at IS NULL AND last_poll_at IS NULL",
-                (ms_for(feed.due_at), feed_id),
-            )
+            _put_off_first(sql, feed_id, feed.due_at)
     return added
+
+
+def _put_off_first(sql: sqlite3.Connection, feed_id: int, due_at: datetime) -> None:
+    """Have a feed that was never asked be due then."""
+    sql.execute(
+        "UPDATE feeds SET next_poll_at = ? WHERE id = ? AND subscribed_at IS NULL AND last_poll_at IS NULL",
+        (ms_for(due_at), feed_id),
+    )
 
 
 def _subscribe(
