@@ -87,7 +87,7 @@ class DiscordOutlet:
         self._entering: asyncio.Task[discord.Client] | None = None
         self._began_s = time.monotonic()
         self._unread_since_s: dict[int, float] = {}
-        self._refused_in_a_row: Counter[int] = Counter()
+        self._refused_in_a_row: Counter[Route] = Counter()
 
     @property
     def invalid(self) -> Invalid:
@@ -252,7 +252,7 @@ class DiscordOutlet:
             raise
         except Exception as error:  # noqa: BLE001 - one delivery never stops another
             raise self._meaning(error, call, route) from None
-        self._refused_in_a_row.pop(route[1], None)
+        self._refused_in_a_row.pop(_row_of(route), None)
         return done
 
     def _meaning(self, error: Exception, call: Call, route: Route) -> DeliveryError:
@@ -262,25 +262,26 @@ class DiscordOutlet:
                 f"Discord asks for {after_s:.0f} s of pause", again=True, unknown=call.may_have_arrived, after_s=after_s
             )
         if isinstance(error, discord.HTTPException):
-            return self._verdict(error, call, route[1])
+            return self._verdict(error, call, _row_of(route))
         if isinstance(error, aiohttp.ClientError | OSError):  # TimeoutError is one
             return DeliveryError(f"no answer ({type(error).__name__})", again=True, unknown=True)
         log.warning("event=send_broke kind=%s reason=%r", type(error).__name__, str(error))
         return DeliveryError(f"a surprise ({type(error).__name__})", again=True, unknown=True)
 
-    def _verdict(self, error: discord.HTTPException, call: Call, place_id: int) -> DeliveryError:
+    def _verdict(self, error: discord.HTTPException, call: Call, row: Route) -> DeliveryError:
         if error.status == verdicts.UNAUTHORIZED:
             return self._token_refused(unknown=call.may_have_arrived)
         verdict = verdicts.verdict_for(
             error,
+            is_edit=row[0] == "PATCH",
             unknown=call.may_have_arrived,
-            refused_before=self._refused_in_a_row[place_id],
-            standing=self._standing(place_id),
+            refused_before=self._refused_in_a_row[row],
+            standing=self._standing(row[1]),
         )
         if verdicts.is_strange(error) and not verdict.closed:
-            self._refused_in_a_row[place_id] += 1
+            self._refused_in_a_row[row] += 1
         else:
-            self._refused_in_a_row.pop(place_id, None)
+            self._refused_in_a_row.pop(row, None)
         return verdict
 
     def _limited(self, error: Exception, call: Call, route: Route | None) -> float:
@@ -351,6 +352,11 @@ discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody 
 def place_id_of(delivery: Delivery) -> int:
     """Return where a delivery goes: a thread, or a channel."""
     return delivery.thread_id or delivery.channel_id
+
+
+def _row_of(route: Route) -> Route:
+    """Return with which routes a route shares how often in a row it was refused: edits are apart, as posts may go on without them."""
+    return route if route[0] == "PATCH" else ("POST", route[1])
 
 
 def embeds_in(body: JSON) -> list[discord.Embed]:

@@ -25,15 +25,23 @@ CLOSED = {
     50024: "it takes no messages of this kind; choose a text channel or a thread of one",
 }
 BUSY = {20028: 60.0, 30046: 3600.0, 40062: 60.0}
+STRANGE = {
+    0,
+    40333,
+}  # no JSON at all; Cloudflare, which stands in front of Discord and numbers its refusals as Discord does
 MOST_STRANGE = 5
+EDITS_REST_S = 600.0
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TIMED_OUT, TOO_EARLY = 401, 403, 404, 408, 425
 
 
-def verdict_for(error: discord.HTTPException, *, unknown: bool, refused_before: int, standing: str) -> DeliveryError:
+def verdict_for(
+    error: discord.HTTPException, *, is_edit: bool, unknown: bool, refused_before: int, standing: str
+) -> DeliveryError:
     """Return what this answer means.
 
-    unknown: an earlier try of the same call may have arrived. refused_before: how often in a row somebody between us and Discord refused
-    this channel. standing: how the channel looks now.
+    is_edit: posts may go on though it is refused, so it closes its channel only for what is known to close one. unknown: an earlier try of
+    the same call may have arrived. refused_before: how often in a row somebody between us and Discord refused this channel, or its edits.
+    standing: how the channel looks now.
     """
     said = f"Discord answered {error.status} ({error.code}): {error.text[:200]}"
     if error.status >= 500:  # noqa: PLR2004 - HTTP
@@ -43,19 +51,19 @@ def verdict_for(error: discord.HTTPException, *, unknown: bool, refused_before: 
     if error.code in BUSY:
         return DeliveryError(said, again=True, unknown=unknown, after_s=BUSY[error.code])
     if is_strange(error):
-        closed = refused_before + 1 >= MOST_STRANGE
-        shown = standing if closed else ""
-        return DeliveryError(said, again=True, closed=closed, standing=shown, unknown=unknown)
-    if (
-        error.status in {FORBIDDEN, NOT_FOUND} and error.code != NO_MESSAGE
-    ):  # for a reason we do not know: people can see to it, and nothing is lost
+        often = refused_before + 1 >= MOST_STRANGE
+        closed, shown = often and not is_edit, standing if often and not is_edit else ""
+        after_s = EDITS_REST_S if often and is_edit else None
+        return DeliveryError(said, again=True, closed=closed, standing=shown, unknown=unknown, after_s=after_s)
+    if error.status in {FORBIDDEN, NOT_FOUND} and error.code != NO_MESSAGE and not is_edit:
+        # for a reason we do not know: people can see to it, and nothing is lost
         return DeliveryError(said, again=True, closed=True, standing=standing, unknown=unknown)
     return DeliveryError(said, again=False)
 
 
 def is_strange(error: discord.HTTPException) -> bool:
     """Return whether it may be not Discord's own word, but that of a proxy, and may pass."""
-    return error.status < 500 and (error.code == 0 or error.status in {TIMED_OUT, TOO_EARLY})  # noqa: PLR2004 - HTTP
+    return error.status < 500 and (error.code in STRANGE or error.status in {TIMED_OUT, TOO_EARLY})  # noqa: PLR2004 - HTTP
 
 
 def token_refused() -> WireError:

@@ -112,3 +112,34 @@ async def test_a_refusal_after_a_connection_that_broke_leaves_open_whether_it_ar
     met = await desk.failure(desk.delivery())
     assert (met.closed, met.unknown) == (True, True)
     assert len(stand.messages(stand.alerts)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "again", "closed"),
+    [
+        (403, 50013, True, True),
+        (400, 50083, True, True),
+        (403, 50005, False, False),
+        (404, 99999, False, False),
+        (403, 0, True, False),
+    ],
+)
+async def test_an_edit_that_is_refused_closes_its_channel_only_for_what_closes_one(
+    stand: StandIn, desk: Desk, *, status: int, code: int, again: bool, closed: bool
+) -> None:
+    stand.fail(Fault("status", "PATCH", f"{SEND}/*", status=status, code=code))
+    met = await desk.failure(desk.delivery(kind="edit", message_id=77), edit=True)
+    assert (met.again, met.closed) == (again, closed)
+
+
+async def test_edits_that_a_proxy_refuses_again_and_again_wait_and_the_channel_stays_open(
+    stand: StandIn, desk: Desk
+) -> None:
+    message_id = await desk.outlet.post(desk.delivery())
+    edit = desk.delivery(kind="edit", message_id=message_id)
+    stand.fail(Fault("status", "PATCH", f"{SEND}/*", status=403, times=5))
+    met = [await desk.failure(edit, edit=True) for _ in range(5)]
+    assert [(one.again, one.closed, one.after_s) for one in met] == [(True, False, None)] * 4 + [(True, False, 600.0)]
+    stand.fail(Fault("status", "POST", SEND, status=403))
+    assert not (await desk.failure(desk.delivery(nonce="dother"))).closed
+    await desk.outlet.edit(edit)
