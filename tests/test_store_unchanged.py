@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.errors import StoreError
+from bot.model import FeedHealth, FeedHints
 from bot.store import Store
 from tests.store_fakes import HOUR, NOW, OTHER_URL, URL, declared, first, new, poll_of
 
@@ -106,7 +107,7 @@ async def test_a_tenth_of_the_interval_later_it_is_written_without_anything_else
     assert (await on_disk(store.path))[URL] == NOW + 5 * MINUTE
 
 
-@pytest.mark.parametrize("what", ["a failure", "a rest", "a first answer", "a document"])
+@pytest.mark.parametrize("what", ["a failure", "a rest", "a first answer", "a document", "max-age", "ttl"])
 async def test_what_says_something_is_written_at_once(store: Store, what: str) -> None:
     at = NOW + 5 * MINUTE
     feed = after(await first(store), at)
@@ -117,6 +118,10 @@ async def test_what_says_something_is_written_at_once(store: Store, what: str) -
         poll = replace(poll, host_rest=(URL, at + HOUR))
     elif what == "a first answer":
         poll = replace(poll, feed=replace(feed, subscribed_at=None))
+    elif what == "max-age":  # a crash must not make us ask before that
+        poll = replace(poll, feed=replace(feed, health=FeedHealth(fresh_s=86_400.0)))
+    elif what == "ttl":
+        poll = replace(poll, feed=replace(feed, hints=FeedHints(ttl_s=3_600.0)))
     else:
         poll = poll_of(feed, new("one"), at=at)
     await store.commit_poll(poll)

@@ -1,8 +1,9 @@
 """Polls that brought nothing, kept in memory for a moment and written together: a memory card's life counts.
 
 They are written with the next real commit, or after a tenth of the feed's interval, half a minute at the most, and when the store
-closes. A crash loses no more than their due times and validators: such a feed is asked again early by that tenth, with the validators
-it had before. Until they are written, whoever asks what is due is answered as if they were.
+closes. A crash loses no more than their due times and validators: such a feed is asked again at once, with the validators it had before,
+which is no sooner than other readers ask: where that asked for more than five minutes, the poll is written at once. Until they are
+written, whoever asks what is due is answered as if they were.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bot.store.writer import Writer
 
 LONGEST_S = 30.0
+USUAL_S = 300.0
 SHARE = 0.1
 AGAIN_S = 5.0
 
@@ -43,6 +45,7 @@ class UnchangedPolls:
         """Keep a poll for later; False, and nothing is kept, where it brought something that cannot wait."""
         feed = poll.feed
         plain = feed.state in {"ok", "slow"} and not feed.last_error and feed.subscribed_at is not None
+        plain = plain and max(feed.health.fresh_s, feed.hints.ttl_s, feed.hints.period_s) <= USUAL_S
         if not plain or poll.entries is not None or poll.host_rest is not None or feed.next_poll_at is None:
             return False
         wait_s = min(LONGEST_S, SHARE * (feed.next_poll_at - poll.polled_at).total_seconds())
