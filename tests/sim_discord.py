@@ -27,7 +27,6 @@ ME = 4242
 NO_CHANNEL = 10003
 QUICK_S = (0.02, 0.05, 0.1, 0.3)
 SLOW_S = (1.0, 5.0, 20.0, 45.0)
-SENT_BY_US = ("unreached", "lost", "5xx", "5xx accepted", "429", "slow", "slow answer")
 
 
 @dataclass(eq=False)
@@ -55,7 +54,6 @@ class SimDiscord:
     world: World
     messages: list[Message] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
-    faults: int = 0
 
     def take(self, place: int, nonce: str, content: str, embeds: list[discord.Embed]) -> Message:
         """Post, or return what was posted under this nonce a while ago."""

@@ -54,7 +54,6 @@ class Outcome:
     trace: list[str] = field(default_factory=list)
     kills: int = 0
     stops: int = 0
-    alerts: int = 0
     messages: int = 0
 
     @property
@@ -75,51 +74,47 @@ def _simulate(seed: int, folder: Path) -> Outcome:
     world = World(plan, random.Random(seed + 1))
     outcome.trace, now_s, place = world.trace, 0.0, folder / "0"
     place.mkdir()
-    ends = [*plan.ends, None]
+    ends: list[End | None] = [*plan.ends, None]
     for number in itertools.count():
-        end = ends.pop(0)
-        loop = VirtualLoop(now_s)
-        OrderedTask.numbers = iter(range(1 << 60))  # type: ignore[assignment]  # a count from 0 again
+        end, loop = ends.pop(0), VirtualLoop(now_s)
+        OrderedTask.numbers = itertools.count()
         world.loop, world.life = loop, number
-        life = Life(
-            number,
-            world,
-            loop,
-            place,
-            folder / str(number + 1),
-            random.Random(seed * 1000 + number),
-            end.kill if end else None,
-        )
-        try:
-            quiet = _lived(life, end)
-        except StoreError as error:
-            if life.opened:
-                outcome.faults.append(f"life {number} broke: {error}")
-                return outcome
-            world.say(f"did not start: {error}")
-            ends.insert(0, end)
-            quiet = False
-        except StoodStillError as error:
-            outcome.faults.append(f"life {number}: {error}")
-            loop.close()
-            return outcome
-        except Exception as error:  # noqa: BLE001 - whatever ended the bot is what is to be said
-            outcome.faults.append(f"life {number} broke: {type(error).__name__}: {error}")
-            return outcome
-        now_s = loop.time() + (end.away_s if end and life.opened else AGAIN_S)
-        outcome.kills += life.dead
+        chance, kill = random.Random(seed * 1000 + number), end.kill if end else None
+        life = Life(number, world, loop, place, folder / str(number + 1), chance, kill)
+        quiet = _borne(life, end, outcome)
         if life.dead:
             place = life.left_in
-            with closing(sqlite3.connect(place / NAME)) as sql:
-                world.discord.asked |= nonces_sending(sql)
-        else:
-            outcome.stops += 1
-            outcome.faults += unexplained(world, place / NAME)
+        elif not life.opened:
+            ends.insert(0, end)
         if quiet or outcome.faults:
             break
-    outcome.alerts, outcome.messages = len(world.discord.asked), len(world.discord.messages)
+        now_s = loop.time() + (end.away_s if end and life.opened else AGAIN_S)
+    outcome.messages = len(world.discord.messages)
     outcome.faults += faults_of(world, place / NAME)
     return outcome
+
+
+def _borne(life: Life, end: End | None, outcome: Outcome) -> bool:
+    """Live one life, and note in the outcome what came of it; return whether everything was done before it ended."""
+    world, quiet = life.world, False
+    try:
+        quiet = _lived(life, end)
+    except StoreError as error:
+        world.say(f"{'broke' if life.opened else 'did not start'}: {error}")
+        outcome.faults += [f"life {life.number} broke: {error}"] if life.opened else []
+    except StoodStillError as error:
+        outcome.faults.append(f"life {life.number}: {error}")
+        life.loop.close()
+    except Exception as error:  # noqa: BLE001 - whatever ended the bot is what is to be said
+        outcome.faults.append(f"life {life.number} broke: {type(error).__name__}: {error}")
+    if life.dead:
+        outcome.kills += 1
+        with closing(sqlite3.connect(life.left_in / NAME)) as sql:
+            world.discord.asked |= nonces_sending(sql)
+    elif life.opened:
+        outcome.stops += 1
+        outcome.faults += unexplained(world, life.folder / NAME)
+    return quiet
 
 
 def nonces_sending(sql: sqlite3.Connection) -> set[str]:

@@ -41,7 +41,6 @@ class World:
     life: int = 0
     polls: list[tuple[int, int, float]] = field(default_factory=list)
     heard_s: dict[int, float] = field(default_factory=dict)
-    refused: int = 0
 
     def __post_init__(self) -> None:
         self.discord = SimDiscord(self)
