@@ -65,6 +65,7 @@ async def test_an_edit_of_what_is_gone_is_dropped(stand: StandIn, desk: Desk) ->
         (403, 160005, True, True, False),
         (403, 99999, True, True, False),
         (403, 0, True, False, False),
+        (403, 40333, True, False, False),
         (404, 0, True, False, False),
         (400, 0, True, False, False),
         (408, 0, True, False, False),
