@@ -175,9 +175,8 @@ class Scheduler:
         if not crew.free:
             return LONGEST_NAP_S
         now = self.clock()
-        looked_at = crew.free + crew.of_full_hosts(
-            POLLS_OF_A_HOST
-        )  # so many may come first for which there is no place
+        # As many may come first for which there is no place.
+        looked_at = crew.free + crew.of_full_hosts(POLLS_OF_A_HOST)
         due = await self.store.due_feeds(now, limit=looked_at, of_host=POLLS_OF_A_HOST, without=crew.busy(now))
         held = set()
         for feed in due:

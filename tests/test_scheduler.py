@@ -242,6 +242,32 @@ async def test_a_restart_asks_no_feed_before_its_time_and_spreads_those_that_are
     assert len([url for url in polled if url in others]) <= 1
 
 
+async def test_a_host_whose_feeds_hang_leaves_places_and_looks_for_those_of_others(
+    site: Site, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def crowd_hangs(pipeline: Pipeline, feed: Feed) -> int:
+        asked.append(feed.url)
+        if "crowd" in feed.url:
+            await asyncio.Event().wait()
+        later = utc_now() + timedelta(hours=1)
+        await pipeline.store.commit_poll(Poll(feed=replace(feed, next_poll_at=later), polled_at=utc_now()))
+        return 0
+
+    monkeypatch.setattr(Pipeline, "poll_feed", crowd_hangs)
+    monkeypatch.setattr(scheduling, "POLLS", 5)
+    monkeypatch.setattr(scheduling, "POLLS_OF_A_HOST", 4)
+    crowd = [f"http://crowd.example.org/{number}" for number in range(12)]
+    others = [f"http://news-{number}.example.org/feed" for number in range(6)]
+    async with scheduled(site, tmp_path, workers, habits=FAST) as (road, scheduler, _):
+        declared = [DeclaredFeed(url=url) for url in (*crowd, *others)]
+        await road.store.declare(feeds=declared, actors=(), watches=(), now=utc_now())
+        async with running(scheduler):
+            await until(lambda: set(others) <= set(asked))
+    assert len([url for url in asked if url in crowd]) == 4
+
+
 async def nothing(*_: object, **__: object) -> None:
     """Declare nothing."""
 
