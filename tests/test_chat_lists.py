@@ -8,6 +8,7 @@ import pytest
 
 from bot.feeds.opml import feeds_in_opml, opml_for
 from bot.model import ListedFeed
+from bot.store import NewFeed
 from bot.workers import Workers
 from tests.chat_fakes import Chat, open_chat, said_in
 from tests.fakes import START_AT, Reply, Site, entry
@@ -236,3 +237,26 @@ async def test_an_export_holds_the_servers_own_feeds_without_passwords(tmp_path:
             (site.url("/wire.xml"), "Mine"),
             (site.url("/secret"), "Secret wire"),
         ]
+
+
+# --- the operator's own list ---
+
+
+async def test_a_feed_of_the_operators_list_is_heard_by_all_and_changed_by_nobody_here(chat: Chat) -> None:
+    url = wire(chat.site)
+    wire(chat.site, "/secret", "Secret wire")
+    rows = [NewFeed(url=url, name="House"), NewFeed(url=f"http://anna:hush@{chat.site.origin}/secret")]
+    await chat.store.chat.add_feeds(0, rows, by=0, now=chat.clock())
+    await chat.desk.lists.ledger.changed()
+    await chat.read()
+    await chat.ask("watch add", name="All", query="report")
+    listed = await chat.ask("feed list", by=chat.ann)
+    assert "House · works · declared" in listed.replace("**", "")
+    assert "Secret wire" not in listed, "with a password it is for the servers that declared watches alert"
+    for command in ("feed remove", "feed pause"):
+        assert "operator's own list" in await chat.ask(command, feed="House")
+    assert "already" in await chat.ask("feed add", url=url)
+    assert "0 new, 1 known" in said_in(await imported(chat, opml((url, "x"))))
+    wire(chat.site, count=4)
+    await chat.poll_again()
+    assert "Report 3" in await chat.ask("latest")
