@@ -224,6 +224,25 @@ async def test_a_channel_that_refuses_an_edit_is_paused_and_the_edit_stays_owed(
     assert sorted(one.card.headline for one in room.outlet.edited) == ["better a", "better b"]
 
 
+@pytest.mark.parametrize("owed", [False, True])
+async def test_an_edit_that_arrives_ends_a_pause_unless_a_post_is_owed_that_may_be_what_is_refused(
+    room: Room, *, owed: bool
+) -> None:
+    await sent_with_edits(room, "a")
+    closed = DeliveryError("no permission", again=True, closed=True, standing="old")
+    room.outlet.fail["better a"] = closed
+    if owed:
+        await owe(room.store, alert_of("b"))
+        room.outlet.fail["b 0"] = closed
+    assert await room.deliverer.pay() == 0
+    await room.store.reopen_channels({5: "new"}, now=NOW)
+    if owed:
+        room.outlet.fail["b 0"] = closed
+    assert await room.deliverer.pay() == 1
+    assert [one.channel_id for one in await room.store.paused_channels()] == [5] * owed
+    assert room.paused == ["5: no permission"]
+
+
 async def test_what_waits_because_nobody_answered_is_tried_soon_after_somebody_does(room: Room) -> None:
     await owe(room.store, alert_of("a"))
     for _ in range(6):

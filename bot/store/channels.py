@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bot.model import PausedChannel
 from bot.store.codec import ms_for, opt_time_in, text_for, time_in
@@ -48,6 +48,16 @@ def reopen_channels(sql: sqlite3.Connection, standings: Mapping[int, str], now: 
             (ms_for(now), standing, id_),
         ).rowcount
         for id_, standing in standings.items()
+    )
+
+
+def lift_pause(sql: sqlite3.Connection, channel_id: int, thread_id: int, arrived: Literal["post", "edit"]) -> None:
+    """Leave a channel alone no longer: something arrived. An edit proves nothing where a post is owed: it may refuse just that."""
+    sql.execute(
+        """DELETE FROM paused_channels WHERE channel_id = ?1 AND thread_id = ?2 AND (?3 = 'post' OR NOT (
+            EXISTS (SELECT 1 FROM alerts WHERE channel_id = ?1 AND thread_id = ?2 AND state = 'pending')
+            OR EXISTS (SELECT 1 FROM alerts WHERE channel_id = ?1 AND thread_id = ?2 AND state = 'sending')))""",
+        (channel_id, thread_id, arrived),
     )
 
 

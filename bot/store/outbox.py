@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.model import Alert, Delivery, Reading
-from bot.store.channels import pause_channel
+from bot.store.channels import lift_pause, pause_channel
 from bot.store.codec import PAYLOAD_VERSION, card_in, json_for, ms_for, opt_time_in, text_for, time_in
 
 if TYPE_CHECKING:
@@ -238,10 +238,7 @@ def mark_sent(sql: sqlite3.Connection, delivery: Delivery, message_id: int | Non
                 delivery.lease,
             ),
         )
-        sql.execute(
-            "DELETE FROM paused_channels WHERE channel_id = ? AND thread_id = ?",
-            (delivery.channel_id, delivery.thread_id),
-        )
+    lift_pause(sql, delivery.channel_id, delivery.thread_id, delivery.kind)
     return done.rowcount == 1
 
 
