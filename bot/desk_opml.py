@@ -17,6 +17,7 @@ from bot.feeds.importing import ImportPlan, plan_import
 from bot.feeds.links import without_credentials
 from bot.feeds.opml import opml_for
 from bot.feeds.timing import start_spread_s
+from bot.means import without_stalling
 from bot.model import ListedFeed
 from bot.store import NewFeed
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bot.desk_sight import Asker, SeenFeed, Sight
 
 FILE_BYTES = 1 << 20
+AN_ADDRESS = 20  # what it costs to judge one, in characters of text
 FULL = f"A server may have {MOST_FEEDS} feeds: remove some first."
 
 
@@ -85,7 +87,9 @@ class OpmlDesk:
         if not listed.feeds:
             raise UserError("The list names no feed: no outline in it has an xmlUrl.")
         sight = await self.ledger.sight(asker)
-        return plan_import(
+        return await without_stalling(
+            len(listed.feeds) * AN_ADDRESS,
+            plan_import,
             listed,
             known={one.feed.url for one in sight.feeds},
             refusal=pipeline.web.refusal,
