@@ -35,7 +35,7 @@ LAST_RETRY_S = 60.0
 LEAST_GAP_S = 15.0
 LOOK_AGAIN_S = 0.25
 GRACE_S = 4.0
-LATE = "late: found {ago} before it could be delivered"
+LATE = "late: could not be delivered for {ago}"
 
 
 class Outlet(Protocol):

@@ -173,6 +173,7 @@ class ItemReading:
                 Reading(
                     item=item,
                     read_at=read_at,
+                    owed_at=owed_at(item, read_at),
                     article=article,
                     matches=matches,
                     story=story,
@@ -235,6 +236,11 @@ async def stop_task(task: asyncio.Task[PageTry]) -> None:
 def since(item: Item) -> datetime:
     """Return when an item became what it is: when it was first seen, or last edited."""
     return item.edited_at or item.first_seen_at
+
+
+def owed_at(item: Item, read_at: datetime) -> datetime:
+    """Return since when it is owed to tell of a reading: of an item that was missed, since that could have been had."""
+    return min(item.missed_at, read_at) if item.missed_at and not item.edited_at else read_at
 
 
 def article_for(item: Item, chosen: Chosen, page: PageText | None, read_at: datetime) -> Article:

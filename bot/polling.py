@@ -18,7 +18,7 @@ from bot.feeds.identity import body_hash, items_hash, keys_for, sort_entries
 from bot.feeds.links import host_of
 from bot.feeds.moving import same_server
 from bot.feeds.notices import notices_for
-from bot.feeds.surprises import guids_change, harvest_of, hold_flood
+from bot.feeds.surprises import guids_change, harvest_of, hold_flood, mark_missed
 from bot.feeds.timing import Pace
 from bot.means import PUBLIC_FLOOR_S, without_stalling
 from bot.model import Article, Poll, Sorted
@@ -104,7 +104,7 @@ class Polling:
     ) -> Poll:
         entries, size = await self._sort(feed, parsed, at), len(parsed.items) * AN_ITEM
         if not said.delta:
-            entries = await without_stalling(size, hold_flood, feed, entries, at=at)
+            entries = await without_stalling(size, hold_flood, feed, mark_missed(feed, entries, at=at), at=at)
         harvest = await without_stalling(size, harvest_of, feed, parsed.items, entries, at=at)
         after = after_document(
             feed,

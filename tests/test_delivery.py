@@ -127,7 +127,7 @@ async def test_what_comes_late_says_so_and_pings_nobody(site: Site, road: Road) 
     road.clock.move(hours=1)
     await road.deliverer.pay()
     (card,) = road.outlet.posted
-    assert (card.late, card.mentions) == ("late: found 7 hours before it could be delivered", ())
+    assert (card.late, card.mentions) == ("late: could not be delivered for 7 hours", ())
 
 
 async def test_an_old_article_whose_edit_alerts_at_once_is_not_late(site: Site, road: Road) -> None:
@@ -141,7 +141,7 @@ async def test_an_old_article_whose_edit_alerts_at_once_is_not_late(site: Site, 
     assert await road.deliverer.pay() == 1
     (card,) = road.outlet.posted
     assert card.mentions == (7,)
-    assert "before it could be delivered" not in card.late
+    assert "could not be delivered" not in card.late
 
 
 async def test_what_comes_in_time_pings_as_asked(site: Site, road: Road) -> None:
@@ -156,7 +156,7 @@ async def test_what_comes_days_late_says_how_many(site: Site, road: Road) -> Non
     await owe(site, road, "New sanctions")
     road.clock.move(days=3)
     await road.deliverer.pay()
-    assert road.outlet.posted[0].late == "late: found 3 days before it could be delivered"
+    assert road.outlet.posted[0].late == "late: could not be delivered for 3 days"
 
 
 async def test_what_a_dead_process_had_claimed_is_released_at_the_next_start(

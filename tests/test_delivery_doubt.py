@@ -327,4 +327,4 @@ async def test_what_came_late_still_says_so_when_it_is_edited(room: Room) -> Non
     await room.store.commit_reading(reading_of(item, edits=(edit,)))
     assert await room.deliverer.pay() == 1
     (edited,) = room.outlet.edited
-    assert (edited.card.late, edited.card.mentions) == ("late: found 7 hours before it could be delivered", ())
+    assert (edited.card.late, edited.card.mentions) == ("late: could not be delivered for 7 hours", ())

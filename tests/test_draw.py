@@ -92,7 +92,11 @@ def test_text_from_right_to_left_is_set_apart_from_the_words_around_it() -> None
 def test_grey_is_for_late_delivery_alone() -> None:
     colours = [
         message_for(with_card(**changes))["embeds"][0]["color"]
-        for changes in ({}, {"found": "found when the article was read again"}, {"late": "late: found 7 hours before"})
+        for changes in (
+            {},
+            {"found": "found when the article was read again"},
+            {"late": "late: could not be delivered for 7 hours"},
+        )
     ]
     assert colours[0] == colours[1] != colours[2]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,6 +119,20 @@ async def test_an_edit_beyond_the_third_is_taken_in_once_there_was_none_for_48_h
     assert len(road.outlet.posted) == 1
     await road.round()
     assert (await road.feed()).etag is not None, "from then on it is asked as ever"
+
+
+@pytest.mark.parametrize("hours", [5, 12])
+async def test_what_came_while_nobody_could_ask_is_as_late_as_it_is_old(site: Site, road: Road, hours: int) -> None:
+    site.feed("/feed", entry("Nothing yet", site.url("/a")))
+    await road.round()
+    dates = {name: road.clock() + timedelta(hours=at) for name, at in (("before", -9), ("away", 1))}
+    items = [entry(f"Sanctions {name}", site.url(f"/{name}"), date=format_datetime(at)) for name, at in dates.items()]
+    road.clock.move(hours=hours)
+    site.feed("/feed", *items, entry("Sanctions undated", site.url("/c")))
+    await road.round()
+    late = {card.headline: card.late for card in road.outlet.posted}
+    away = "late: could not be delivered for 11 hours" if hours > 6 else ""
+    assert late == {"Sanctions before": "", "Sanctions away": away, "Sanctions undated": ""}
 
 
 # --- feeds in trouble ---

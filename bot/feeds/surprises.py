@@ -1,4 +1,4 @@
-"""What is odd about the entries of a document: a flood of old ones, a gap before them, ids that change each time. Pure.
+"""What is odd about the entries of a document: a flood of old ones, a gap before them, a time away, ids that change each time. Pure.
 
 It holds nothing back and tells nobody: it says what is so, and the stage that asks feeds acts on it.
 """
@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.feeds.identity import believable
+from bot.feeds.timing import LIMIT_FRESH_S, asked_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ SETTLED = timedelta(days=7)
 GAP_ITEMS = 3
 MOST_MISSED = 10_000
 CHURNS = 3
+AWAY_S = 1_800.0
 _HOUR_S = 3_600.0
 
 
@@ -83,6 +85,23 @@ def hold_flood(feed: Feed, entries: Sorted, *, at: datetime) -> Sorted:
     if 2 * older <= len(new):
         return entries
     return replace(entries, new=tuple(replace(one, held=one.to_read, to_read=False) for one in new))
+
+
+def mark_missed(feed: Feed, entries: Sorted, *, at: datetime) -> Sorted:
+    """Return the entries with when those were published that came while the feed could not be asked, because of us or of it.
+
+    Only after a pause that is longer than it asks for, and than ours between two polls.
+    """
+    asks_s = max(min(asked_s(feed.health.fresh_s, feed.hints), LIMIT_FRESH_S), feed.interval_s or 0.0, _HOUR_S)
+    ok_at = feed.last_ok_at
+    if feed.subscribed_at is None or ok_at is None or (at - ok_at).total_seconds() < 1.1 * asks_s + AWAY_S:
+        return entries
+    dates = [believable(one.entry.published_at, at) for one in entries.new]
+    new = [
+        replace(one, missed_at=date if date and date > ok_at else None)
+        for one, date in zip(entries.new, dates, strict=True)
+    ]
+    return replace(entries, new=tuple(new))
 
 
 def _missed(feed: Feed, entries: Sorted, at: datetime) -> int:

@@ -165,7 +165,7 @@ class Reading:
     """The outcome of one reading of one item, as it is committed together with what is owed because of it.
 
     page_next_at: when its page is to be tried again; None: it is not owed (any more). page_tries: how often it was tried so far.
-    fired_before: ids of watches that any wording before this one fired.
+    fired_before: ids of watches that any wording before this one fired. owed_at: since when it could have been told; None: read_at.
     """
 
     item: Item
@@ -178,3 +178,4 @@ class Reading:
     page_next_at: datetime | None = None
     page_tries: int = 0
     fired_before: frozenset[int] = frozenset()
+    owed_at: datetime | None = None

@@ -156,7 +156,7 @@ class Item:
     url: where the article stands. readings: how often it was read; 0: it is still to be read. page_tries: of its page, so far.
     feed_url: the configured address, which decides whether its pages may be private. baseline: it stood in the feed when that was
     subscribed, and was never read. edited_at: when its feed's last edit of it was taken in. fired_before: ids of watches that an earlier
-    wording of it fired.
+    wording of it fired. missed_at: as in `NewItem`.
     """
 
     id: int
@@ -177,6 +177,7 @@ class Item:
     baseline: bool = False
     edited_at: datetime | None = None
     fired_before: frozenset[int] = frozenset()
+    missed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,13 +209,15 @@ class Known:
 class NewItem:
     """An entry never seen before. to_read: False for what stood in the document when the feed was subscribed.
 
-    held: it came in a flood of old items, and waits for somebody to release it.
+    held: it came in a flood of old items, and waits for somebody to release it. missed_at: when it was published, where its feed could
+    not be asked then and for long.
     """
 
     entry: FeedItem
     keys: ItemKeys
     to_read: bool = True
     held: bool = False
+    missed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def owe(sql: sqlite3.Connection, reading: Reading, voice: str) -> None:
                 json_for(alert.told),
                 json_for(alert.card),
                 PAYLOAD_VERSION,
-                at,
+                ms_for(reading.owed_at or reading.read_at),
                 at,
             )
             for alert in reading.alerts

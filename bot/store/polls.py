@@ -228,7 +228,7 @@ def _keep_new(sql: sqlite3.Connection, feed_id: int, new: NewItem, at: int) -> i
     entry, keys = new.entry, new.keys
     ((item_id,),) = sql.execute(
         """INSERT INTO items (feed_id, key, link_hash, title_hash, content_hash, guid, url, title, author, published_at,
-            updated_at, first_seen_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
+            updated_at, first_seen_at, state, missed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
         (
             feed_id,
             keys.key,
@@ -243,6 +243,7 @@ def _keep_new(sql: sqlite3.Connection, feed_id: int, new: NewItem, at: int) -> i
             opt_ms_for(entry.updated_at),
             at,
             "held" if new.held else "to_read" if new.to_read else "baseline",
+            opt_ms_for(new.missed_at),
         ),
     ).fetchall()
     sql.execute("UPDATE seen SET item_id = ? WHERE feed_id = ? AND key = ?", (item_id, feed_id, keys.key))

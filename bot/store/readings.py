@@ -34,7 +34,7 @@ _SAME_LINK_DAYS = 14
 
 _ITEMS = """SELECT i.id, i.feed_id, f.name, i.key, i.link_hash, i.url, i.title, i.author, i.published_at, i.first_seen_at, b.text,
         COALESCE(a.lang, f.language), f.url, i.readings, i.page_tries, i.state = 'baseline',
-        i.edited_at, i.fired_before
+        i.edited_at, i.fired_before, i.missed_at
     FROM items i JOIN feeds f ON f.id = i.feed_id LEFT JOIN item_bodies b ON b.item_id = i.id
     LEFT JOIN articles a ON a.item_id = i.id"""
 # A twin has the same link, and the same title; or it is of another feed, where the link names one article in both feeds. Under a
@@ -265,4 +265,5 @@ def _item_in(row: Any) -> Item:  # noqa: ANN401  # a row of _ITEMS
         baseline=bool(row[15]),
         edited_at=opt_time_in(row[16]),
         fired_before=frozenset(json.loads(row[17])),
+        missed_at=opt_time_in(row[18]),
     )

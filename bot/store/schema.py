@@ -53,7 +53,7 @@ _FIRST: Migration = (
         author TEXT NOT NULL, published_at INTEGER, updated_at INTEGER, first_seen_at INTEGER NOT NULL,
         edits INTEGER NOT NULL DEFAULT 0, edited_at INTEGER, state TEXT NOT NULL, readings INTEGER NOT NULL DEFAULT 0,
         page_tries INTEGER NOT NULL DEFAULT 0, page_next_at INTEGER, story_id INTEGER REFERENCES stories (id),
-        fired_before TEXT NOT NULL DEFAULT '[]') STRICT""",
+        fired_before TEXT NOT NULL DEFAULT '[]', missed_at INTEGER) STRICT""",
     "CREATE INDEX items_feed ON items (feed_id)",
     "CREATE INDEX items_link ON items (link_hash) WHERE link_hash IS NOT NULL",
     "CREATE INDEX items_to_read ON items (id) WHERE state = 'to_read'",
