@@ -11,7 +11,7 @@ from bot.model import (
     WordForm,
 )
 from bot.store import DeclaredFeed, Store
-from tests.store_fakes import DAY, HOUR, NOW, OTHER_URL, QUERY, URL, declared, first, new, poll_of
+from tests.store_fakes import DAY, HOUR, NOW, OTHER_URL, QUERY, URL, declared, first, keys_of, new, poll_of
 
 
 async def test_a_feed_that_vanished_from_the_file_rests_and_comes_back_with_its_seen_marks(store: Store) -> None:
@@ -27,6 +27,17 @@ async def test_a_feed_that_vanished_from_the_file_rests_and_comes_back_with_its_
     assert (back.id, back.state, back.subscribed_at, back.fail_count) == (feed.id, "ok", NOW, 0)
     assert back in await store.due_feeds(NOW + HOUR)
     assert await store.commit_poll(poll_of(back, new("a"), at=NOW + 2 * HOUR)) == ()
+
+
+async def test_a_feed_that_comes_back_to_the_file_after_more_than_a_day_starts_anew(store: Store) -> None:
+    known = replace(await first(store), state="ok", subscribed_at=NOW, last_poll_at=NOW, etag='"1"')
+    await store.commit_poll(poll_of(known, new("a")))
+    for away, kept in ((DAY, (NOW, '"1"', "ok")), (DAY + HOUR, (None, None, "new"))):
+        await declared(store, OTHER_URL, at=NOW + HOUR)
+        await declared(store, OTHER_URL, URL, at=NOW + away)
+        back = await first(store)
+        assert (back.subscribed_at, back.etag, back.state) == kept
+        assert (await store.known(back.id, [keys_of("a")], now=NOW + away)).by_key
 
 
 async def test_declaring_the_same_again_changes_nothing_and_a_new_interval_makes_the_feed_due(store: Store) -> None:

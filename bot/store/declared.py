@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FEED_COLUMNS = """f.id, f.url, f.name, f.origin, f.interval_s, f.validators, f.body_hash, f.items_hash, f.hints, f.rate, f.state,
     f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language, f.wakes,
     f.moved_url, f.health, (SELECT COUNT(*) FROM items i INDEXED BY items_held WHERE i.feed_id = f.id AND i.state = 'held')"""
+_DAY_MS = 24 * 60 * 60 * 1000
 FEEDS = "feeds f LEFT JOIN hosts h ON h.host = f.host"
 
 
@@ -44,6 +45,12 @@ def _declare_feeds(sql: sqlite3.Connection, feeds: Sequence[DeclaredFeed], at: i
     sql.execute(
         "UPDATE feeds SET enabled = 0, state = 'paused' WHERE origin = 'config' AND url NOT IN (SELECT value FROM json_each(?))",
         (json.dumps([feed.url for feed in feeds]),),
+    )
+    # What comes back after more than a day starts anew with its next document, so that nothing old is told.
+    sql.execute(
+        """UPDATE feeds SET subscribed_at = NULL, validators = '[null,null]' WHERE origin = 'config' AND NOT enabled
+            AND last_poll_at < ? AND url IN (SELECT value FROM json_each(?))""",
+        (at - _DAY_MS, json.dumps([feed.url for feed in feeds])),
     )
     # A name learned from the feed stays while none is declared. A changed interval, and a return, make the feed due at once.
     sql.executemany(
