@@ -215,20 +215,20 @@ class Deliverer:
             return self._closed(delivery, reason, now, unknown=unknown, standing=met.standing)
         if not met.again:
             return self._given_up(delivery, reason, now)
-        return self._again(delivery, reason, now, unknown=unknown, after_s=met.after_s)
+        return self._again(delivery, reason, unknown=unknown, after_s=met.after_s)
 
-    def _again(
-        self, delivery: Delivery, reason: str, now: datetime, *, unknown: bool, after_s: float | None
-    ) -> Settling:
-        pause_s = retry_s(delivery.attempts) * self.spread() if after_s is None else after_s
-        next_at = now + timedelta(seconds=pause_s)
+    def _again(self, delivery: Delivery, reason: str, *, unknown: bool, after_s: float | None) -> Settling:
+        pause = timedelta(seconds=retry_s(delivery.attempts) * self.spread() if after_s is None else after_s)
 
         async def settle() -> None:
+            now = (
+                self.clock()
+            )  # by now, not by when it failed: the clock may have been set since, and what is due moved along
             if unknown:
-                await self.store.mark_unknown(delivery, reason, look_at=next_at)
+                await self.store.mark_unknown(delivery, reason, look_at=now + pause)
             else:
                 limited = after_s is not None
-                await self.store.mark_failed(delivery, reason, next_try_at=next_at, now=now, whole_channel=limited)
+                await self.store.mark_failed(delivery, reason, next_try_at=now + pause, now=now, whole_channel=limited)
             if after_s is None:
                 self._unanswered[delivery.alert_id] = now
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from bot.app import utc_now
 from bot.clock_watch import ClockWatch
+from bot.errors import DeliveryError, StoreError
 from bot.model import Poll, Watch
 from bot.pipeline import Habits
 from bot.scheduler import Scheduler
@@ -97,6 +98,31 @@ async def test_f15_what_is_owed_waits_no_day_because_the_clock_was_set_back(
             running.cancel()
             await asyncio.wait({running})
     assert [card.headline for card in road.outlet.posted] == ["New sanctions"]
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+async def test_f15_a_delivery_that_was_under_way_while_the_clock_was_set_back_waits_no_day(
+    site: Site, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch, *, unknown: bool
+) -> None:
+    clock = SetClock()
+    site.feed("/feed", entry("New sanctions", site.url("/new")))
+    async with open_road(tmp_path, site, workers, feeds=[site.url("/feed")], watches=(SANCTIONS,), habits=FAST) as road:
+        road.outlet.fail.append(DeliveryError("away", again=True, unknown=unknown))
+        scheduler = scheduler_over(road, clock)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(road.store), "mark_unknown" if unknown else "mark_failed", refuse)
+            with pytest.raises(StoreError):
+                await scheduler.run_once()
+        clock.ahead -= DAY
+        await road.store.shift_due_times(-DAY, now=clock())
+        await scheduler.deliverer.pay()
+        next_at = await scheduler.deliverer.next_at()
+        assert next_at is not None
+        assert next_at - clock() < timedelta(minutes=2)
+
+
+async def refuse(*_: object, **__: object) -> bool:
+    raise StoreError("the disk is full")
 
 
 async def test_f15_a_clock_set_back_while_nothing_ran_stops_nothing_after_the_start(
