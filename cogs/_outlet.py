@@ -122,16 +122,17 @@ class DiscordOutlet:
             return
 
         async def edited(client: discord.Client) -> None:
-            place = client.get_partial_messageable(place_id_of(delivery))
+            message = client.get_partial_messageable(place_id_of(delivery)).get_partial_message(message_id)
             body = message_for(delivery)
-            try:
-                await place.get_partial_message(message_id).edit(
-                    content=body.get("content"), embeds=embeds_in(body), allowed_mentions=NOBODY
-                )
-            except discord.NotFound as error:
-                if error.code != verdicts.NO_MESSAGE:
-                    raise
-                log.info("event=deleted_meanwhile alert=%s", delivery.alert_id)
+            while True:
+                try:
+                    await message.edit(content=body.get("content"), embeds=embeds_in(body), allowed_mentions=NOBODY)
+                except discord.HTTPException as error:
+                    if error.code != verdicts.NO_MESSAGE:
+                        body = _plainer(error, delivery, body)
+                        continue
+                    log.info("event=deleted_meanwhile alert=%s", delivery.alert_id)
+                return
 
         await self._ask(("PATCH", place_id_of(delivery)), edited)
 
@@ -161,11 +162,8 @@ class DiscordOutlet:
                     return None
                 if error.code == verdicts.NO_REPLY and delivery.reply_to_message_id:
                     delivery = replace(delivery, reply_to_message_id=None)
-                elif error.code in {verdicts.BAD_FORM, verdicts.EMPTY} and body.get("embeds"):
-                    log.error("event=card_refused alert=%s reason=%r", delivery.alert_id, error.text)  # noqa: TRY400 - our fault, not a surprise
-                    body = plain_message(delivery)
                 else:
-                    raise
+                    body = _plainer(error, delivery, body)
 
     async def _send(self, client: discord.Client, delivery: Delivery, body: JSON) -> discord.Message:
         place = client.get_partial_messageable(place_id_of(delivery))
@@ -352,6 +350,14 @@ discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody 
 def place_id_of(delivery: Delivery) -> int:
     """Return where a delivery goes: a thread, or a channel."""
     return delivery.thread_id or delivery.channel_id
+
+
+def _plainer(error: discord.HTTPException, delivery: Delivery, body: JSON) -> JSON:
+    """Return the short form, where Discord refuses the form of a card; else raise what it said."""
+    if error.code not in {verdicts.BAD_FORM, verdicts.EMPTY} or not body.get("embeds"):
+        raise error
+    log.error("event=card_refused alert=%s reason=%r", delivery.alert_id, error.text)
+    return plain_message(delivery)
 
 
 def _row_of(route: Route) -> Route:

@@ -143,3 +143,18 @@ async def test_edits_that_a_proxy_refuses_again_and_again_wait_and_the_channel_s
     stand.fail(Fault("status", "POST", SEND, status=403))
     assert not (await desk.failure(desk.delivery(nonce="dother"))).closed
     await desk.outlet.edit(edit)
+
+
+async def test_an_edit_whose_card_is_refused_shows_its_text(stand: StandIn, desk: Desk) -> None:
+    stand.fail(Fault("status", "POST", SEND, status=400, code=50035))
+    message_id = await desk.outlet.post(desk.delivery())
+    stand.fail(Fault("status", "PATCH", f"{SEND}/*", status=400, code=50035))
+    card = replace(desk.delivery().card, headline="Council lifts sanctions")
+    better = desk.delivery(kind="edit", card=card, message_id=message_id)
+    await desk.outlet.edit(better)
+    (message,) = stand.messages(stand.alerts)
+    assert "Council lifts sanctions" in message.body["content"]
+    assert message.body["embeds"] == []
+    await desk.outlet.edit(better)
+    assert message.body["embeds"][0]["title"] == "Council lifts sanctions"
+    assert not message.body["content"]
