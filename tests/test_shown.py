@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
 from bot.feeds.links import absolute_link, without_credentials
 from bot.model import Match, Matches
 from bot.records import match_record
-from bot.terminal import PeoplesConsole, print_matches
+from bot.terminal import PeoplesConsole, TerminalOutlet, print_matches
+from tests.card_fakes import DELIVERY
 
 
 def match(field: str, start: int, text: str) -> Match:
@@ -64,3 +66,15 @@ def test_matches_are_written_by_start_then_longest_first() -> None:
         (4, "aa", "title"),
         (4, "aa", "text"),
     ]
+
+
+async def test_a_further_source_of_a_printed_card_is_one_line_and_any_other_edit_the_whole_card() -> None:
+    out = io.StringIO()
+    outlet = TerminalOutlet(PeoplesConsole(file=out, highlight=False, markup=False, emoji=False))
+    await outlet.post(DELIVERY)
+    out.truncate(0)
+    also = replace(DELIVERY, kind="edit", card=replace(DELIVERY.card, also=("The Lantern Wire",)))
+    await outlet.edit(also)
+    assert out.getvalue().strip("\0") == f"UPDATE · also: The Lantern Wire · {DELIVERY.card.headline}\n\n"
+    await outlet.edit(replace(also, card=replace(also.card, headline="Otherwise")))
+    assert f"UPDATE · {', '.join(DELIVERY.card.watches)}\nOtherwise\n" in out.getvalue()
