@@ -90,6 +90,26 @@ async def read_of(store: Store, item_id: int, text: str) -> Reading:
     )
 
 
+async def test_no_page_of_an_item_that_named_the_person_is_fetched_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = await Store.open(path, now=NOW)
+    await declared(store, URL)
+    named = [
+        NewItem(entry=FeedItem(guid=name, title=f"{NAME} sails"), keys=keys_of(name), held=name == "held")
+        for name in ("unread", "held", "teaser")
+    ]
+    ids = await store.commit_poll(poll_of(await first(store), *named, new("other")))
+    for item_id in ids[2:]:
+        await store.commit_reading(replace(await read_of(store, item_id, "A teaser."), page_next_at=NOW, page_tries=1))
+    await store.close()
+    await asyncio.to_thread(erase_person, path, [NAME])
+    store = await Store.open(path, now=NOW)
+    assert [one.id for one in await store.pages_owed(NOW + DAY, limit=9)] == [ids[3]], "what is not about them goes on"
+    assert await store.items_to_read(limit=9) == ()
+    assert await store.release_feed((await first(store)).id) == 0
+    await store.close()
+
+
 async def test_a_person_is_in_no_byte_of_the_store_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     await filled(path)

@@ -2,7 +2,8 @@
 
 What is erased is in no page of the file afterwards: rows are changed or deleted, the index of words is merged into one piece, and the file
 is written anew, log and all. A name is blacked out letter by letter, so that every offset into a text stays; marks stay too, so that what
-a feed still shows does not come back. A new table that holds texts is one line in `_TEXTS`.
+a feed still shows does not come back, and no page of it is fetched. What a feed writes of them later is kept as ever, an edit too. A new
+table that holds texts is one line in `_TEXTS`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bot.store.connection import store_error_for
 from bot.store.files import plain_connection
 from bot.store.index import add_words, drop_words
 from bot.store.lock import take_lock
+from bot.store.polls import settle_items
 from bot.store.retention import delete_items
 from bot.store.schema import check_version, existing_place
 from bot.store.subscriptions import settle_feeds
@@ -112,6 +114,7 @@ def _without_person(sql: sqlite3.Connection, names: Sequence[str]) -> Counter[st
     done["watches"] = _drop_rows(sql, "watches", "query || ' ' || name", black, for_watches)
     sql.executemany("DELETE FROM word_forms WHERE word = ?", [(word,) for word in _words_about(sql, black)])
     about = _items_about(sql, black)
+    settle_items(sql, about)  # its page would bring the name back
     for item_id in about:
         drop_words(sql, item_id)  # while the article still is as it was put in
     for table, *_ in _TEXTS:

@@ -157,12 +157,16 @@ def rebaseline_feeds(sql: sqlite3.Connection) -> int:
     ).rowcount
 
 
-def settle_items(sql: sqlite3.Connection) -> int:
-    """Take what was still to be read, and pages still owed, for done, so that nothing comes of them; return of how many items."""
+def settle_items(sql: sqlite3.Connection, ids: Collection[int] | None = None) -> int:
+    """Take what was still to be read, and pages still owed, for done, so that nothing comes of them; return of how many items.
+
+    ids: of these alone, held ones too.
+    """
     return sql.execute(
-        """UPDATE items SET page_next_at = NULL,
-            state = CASE WHEN state <> 'to_read' THEN state WHEN readings THEN 'read' ELSE 'baseline' END
-        WHERE state = 'to_read' OR page_next_at IS NOT NULL"""
+        """UPDATE items SET page_next_at = NULL, state = CASE WHEN state = 'read' OR readings THEN 'read' ELSE 'baseline' END
+        WHERE (state = 'to_read' OR page_next_at IS NOT NULL OR (?1 IS NOT NULL AND state = 'held'))
+            AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))""",
+        (None if ids is None else json.dumps(list(ids)),),
     ).rowcount
 
 
