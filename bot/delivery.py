@@ -39,7 +39,10 @@ LATE = "late: could not be delivered for {ago}"
 
 
 class Outlet(Protocol):
-    """Where alerts go. Both calls raise `DeliveryError`; anything else counts as one that may be tried again."""
+    """Where alerts go. Both calls raise `DeliveryError`; anything else counts as one that may be tried again.
+
+    A post in doubt that is refused for good, and not `unknown`, is certainly not there: the outlet has looked, or has waited long to.
+    """
 
     async def post(self, delivery: Delivery) -> int | None:
         """Post a card; return the receipt to edit it by, None where there are no receipts."""
@@ -213,7 +216,7 @@ class Deliverer:
         self._unanswered.pop(delivery.alert_id, None)
         if met.closed:
             return self._closed(delivery, reason, now, unknown=unknown, standing=met.standing)
-        if not met.again:
+        if not met.again and not (delivery.kind == "post" and met.unknown):
             return self._given_up(delivery, reason, now)
         return self._again(delivery, reason, unknown=unknown, after_s=met.after_s)
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import aiohttp
 import discord
@@ -54,6 +54,18 @@ class Patience:
     ban_s: float = 180.0
     gateway_s: float = 60.0
     history_s: float = 600.0
+
+
+class Look(NamedTuple):
+    """What a channel shows of a post in doubt.
+
+    found: the message's id. repeat: whether one that is posted now may be a repeat. again: the look could not be had; should that post be
+    refused, it is looked for again.
+    """
+
+    found: int | None = None
+    repeat: bool = False
+    again: bool = False
 
 
 class DiscordOutlet:
@@ -106,14 +118,16 @@ class DiscordOutlet:
 
     async def post(self, delivery: Delivery) -> int | None:
         """Post what is owed, exactly once; return the message's id, None where it was posted and then deleted by somebody."""
-        repeat = False
-        if delivery.in_doubt:
-            found, repeat = await self._look_back(delivery)
-            if found is not None:
-                return found
-        return await self._ask(
-            ("POST", place_id_of(delivery)), lambda client: self._posted(client, delivery, repeat=repeat)
-        )
+        look = await self._look_back(delivery) if delivery.in_doubt else Look()
+        if look.found is not None:
+            return look.found
+        try:
+            return await self._ask(
+                ("POST", place_id_of(delivery)), lambda client: self._posted(client, delivery, repeat=look.repeat)
+            )
+        except DeliveryError as error:
+            error.unknown = error.unknown or look.again
+            raise
 
     async def edit(self, delivery: Delivery) -> None:
         """Show a better card; where the message is gone there is nothing to better."""
@@ -182,8 +196,8 @@ class DiscordOutlet:
 
     # --- in doubt ---
 
-    async def _look_back(self, delivery: Delivery) -> tuple[int | None, bool]:
-        """Return the id of the message that is there already, else None; and whether one that is posted now may be a repeat."""
+    async def _look_back(self, delivery: Delivery) -> Look:
+        """Return whether it is there already. What refuses the look says nothing of the post: that stays in doubt."""
         place_id, began_at = place_id_of(delivery), delivery.first_sent_at or delivery.owed_at
         young = self._clock() - began_at < timedelta(seconds=NONCE_SURE_S)
         try:
@@ -192,20 +206,24 @@ class DiscordOutlet:
             )
         except DeliveryError as error:
             if error.closed or not (young or self._waited_long_for(place_id)):
+                error.again = error.unknown = True
                 raise
-            return None, not young  # the nonce alone keeps a young one from coming twice
+            return Look(repeat=not young, again=young)  # the nonce alone keeps a young one from coming twice
         self._unread_since_s.pop(place_id, None)
         if found is not None or readable or young:
-            return found, False
+            return Look(found, again=not readable)
         rights = self.rights(place_id)
         if rights is None and time.monotonic() - self._began_s < self._patience.gateway_s:
             raise DeliveryError("it is not known yet whether the history may be read", again=True, unknown=True)
-        return None, rights is None or not rights.read_message_history
+        return Look(repeat=rights is None or not rights.read_message_history)
 
     async def _found(
         self, client: discord.Client, place_id: int, marker: str, began_at: datetime
     ) -> tuple[int | None, bool]:
-        """Return the id of the message with this marker, else None; and whether the history may be read, for what it shows."""
+        """Return the id of the message with this marker, else None; and whether the history may be read, for what it shows.
+
+        Where more was said since than is read, the end is read, too: what is in doubt may have been sent again long after the first try.
+        """
         place, seen = client.get_partial_messageable(place_id), 0
         after = discord.Object(discord.utils.time_snowflake(began_at - CLOCK_MARGIN))
         me = client.user.id if client.user else 0
@@ -214,9 +232,13 @@ class DiscordOutlet:
                 seen += 1
                 if message.author.id == me and marker in _said(message):
                     return message.id, True
-            if not seen:
-                await self._pace.turn(("GET", place_id))
-                seen = len([message async for message in place.history(limit=1)])
+            if 0 < seen < HISTORY_MESSAGES:
+                return None, True
+            await self._pace.turn(("GET", place_id))
+            async for message in place.history(limit=HISTORY_MESSAGES if seen else 1):
+                seen += 1
+                if message.author.id == me and marker in _said(message):
+                    return message.id, True
         except discord.Forbidden as error:
             if error.code not in {verdicts.NO_ACCESS, verdicts.NO_PERMISSION}:
                 raise

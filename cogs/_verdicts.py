@@ -58,7 +58,7 @@ def verdict_for(
     if error.status in {FORBIDDEN, NOT_FOUND} and error.code != NO_MESSAGE and not is_edit:
         # for a reason we do not know: people can see to it, and nothing is lost
         return DeliveryError(said, again=True, closed=True, standing=standing, unknown=unknown)
-    return DeliveryError(said, again=False)
+    return DeliveryError(said, again=False, unknown=unknown)
 
 
 def is_strange(error: discord.HTTPException) -> bool:

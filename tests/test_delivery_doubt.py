@@ -280,6 +280,7 @@ async def test_what_was_in_doubt_stays_so_whatever_a_later_try_meets(room: Room)
         DeliveryError("reset", again=True, unknown=True),
         DeliveryError("no login", again=True),
         DeliveryError("limited", again=True, after_s=3),
+        DeliveryError("refused for good, by what may have come after it arrived", again=False, unknown=True),
         RuntimeError("a surprise"),
     ):
         room.outlet.fail["a 0"] = error

@@ -11,6 +11,7 @@ import aiohttp
 import discord
 import pytest
 
+from cogs import _outlet
 from tests.outlet_fakes import Desk, opened
 from tests.standin import Fault, StandIn
 from tests.standin_bot import judged
@@ -158,3 +159,45 @@ async def test_an_edit_whose_card_is_refused_shows_its_text(stand: StandIn, desk
     await desk.outlet.edit(better)
     assert message.body["embeds"][0]["title"] == "Council lifts sanctions"
     assert not message.body["content"]
+
+
+async def test_a_history_that_is_refused_for_good_refuses_no_post(stand: StandIn, desk: Desk) -> None:
+    stand.say(stand.alerts, stand.reader, "hello")
+    stand.fail(Fault("status", "GET", SEND, status=400, code=99999))
+    desk.now = discord.utils.utcnow()
+    met = await desk.failure(desk.doubtful(minutes=5))
+    assert (met.again, met.unknown) == (True, True)
+    assert await desk.outlet.post(desk.doubtful(minutes=5))
+
+
+async def test_a_young_doubt_that_is_refused_for_good_is_looked_for_before_it_is_given_up(
+    stand: StandIn, desk: Desk
+) -> None:
+    desk.now = discord.utils.utcnow()
+    stand.fail(Fault("status", "GET", SEND, status=503))
+    stand.say(stand.alerts, stand.reader, "hello")
+    stand.fail(Fault("status", "POST", SEND, status=400, code=99999, times=2))
+    met = await desk.failure(desk.doubtful(seconds=20))
+    assert met.unknown
+    met = await desk.failure(desk.doubtful(seconds=20))
+    assert (met.again, met.unknown) == (False, False)
+
+
+async def test_a_refusal_for_good_after_a_502_leaves_open_whether_it_arrived(stand: StandIn, desk: Desk) -> None:
+    stand.fail(Fault("status", "POST", SEND, status=502, accept=True))
+    stand.fail(Fault("status", "POST", SEND, status=400, code=99999))
+    assert (await desk.failure(desk.delivery())).unknown
+
+
+async def test_what_was_sent_again_long_after_the_first_try_is_found_behind_more_than_is_read(
+    stand: StandIn, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_outlet, "HISTORY_MESSAGES", 5)
+    for number in range(8):
+        stand.say(stand.alerts, stand.reader, f"talk {number}")
+    message_id = await desk.outlet.post(desk.delivery())
+    for number in range(3):
+        stand.say(stand.alerts, stand.reader, f"talk {number}")
+    stand.wipe_nonces()
+    desk.now = discord.utils.utcnow()
+    assert await desk.outlet.post(desk.doubtful(minutes=5)) == message_id
