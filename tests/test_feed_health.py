@@ -214,6 +214,21 @@ async def test_a_feed_that_never_worked_is_spoken_of_at_once_for_whoever_set_it_
     assert "404" in notice
 
 
+async def test_a_feed_that_worked_before_a_restore_is_spoken_of_only_once_its_trouble_lasts(
+    opened: Opener, site: ScriptedSite
+) -> None:
+    async with opened(public=True) as polite:
+        serve(site, item("a", site))
+        await polite.poll()
+        await polite.road.store.rebaseline_feeds()
+        site.script("/feed", status=500)
+        await polite.run(hours=12)
+        assert polite.road.notices == []
+        await polite.run(days=2)
+        assert len(polite.road.notices) == 1
+        assert "It has failed for" in polite.road.notices[0]
+
+
 async def test_after_a_month_of_failing_a_feed_is_asked_once_a_week(opened: Opener, site: ScriptedSite) -> None:
     serve(site, item("a", site))
     async with opened(public=True) as polite:

@@ -115,7 +115,7 @@ def after_failure(feed: Feed, error: FeedError, *, at: datetime, pace: Pace, cha
         failing_since_at=since_at,
         gone_at=gone_at or (at if is_410 else None),
         # Whoever named a feed that never worked is still there to put it right.
-        told=before.told or lasting or feed.subscribed_at is None,
+        told=before.told or lasting or feed.last_ok_at is None,
     )
     if lasting and (feed.moved_url or health.left_url):
         feed, health = other_address(feed, health)

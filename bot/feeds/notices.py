@@ -73,7 +73,7 @@ def _failure(before: Feed, after: Feed, name: str) -> str:
     if before.health.told or not after.health.told:
         return ""
     since_at = after.health.failing_since_at
-    if after.subscribed_at is None or since_at is None or after.last_poll_at is None:
+    if after.last_ok_at is None or since_at is None or after.last_poll_at is None:
         return said
     return f"{said} It has failed for {span((after.last_poll_at - since_at).total_seconds())}."
 
