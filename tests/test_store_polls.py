@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -238,6 +238,30 @@ async def test_a_seen_mark_is_refreshed_at_most_once_a_day(store: Store) -> None
         marks += await store._read(lambda sql: sql.execute("SELECT last_seen_at FROM seen").fetchone())
     hours_after = [round(mark / 3_600_000 - NOW.timestamp() / 3600) for mark in marks]
     assert hours_after == [0, 0, 24, 24, 49]
+
+
+@pytest.mark.parametrize(
+    ("asked", "minutes"), [(0.0, 1), (7_200.0, 120), (9e9, 24 * 60)], ids=["nothing", "2 h", "ages"]
+)
+async def test_pausing_and_resuming_a_feed_or_changing_its_interval_asks_it_no_sooner_than_it_may_be(
+    store: Store, asked: float, minutes: int
+) -> None:
+    feed_id, _ = await store.chat.add_feed(5, "https://slow.example/one", by=1, now=NOW)
+    feed = next(feed for feed in await store.feeds() if feed.id == feed_id)
+    known = replace(feed, state="ok", subscribed_at=NOW, last_poll_at=NOW, next_poll_at=NOW + 2 * DAY)
+    await store.commit_poll(poll_of(replace(known, health=FeedHealth(fresh_s=asked))))
+
+    async def due_at() -> datetime | None:
+        return next(feed.next_poll_at for feed in await store.feeds() if feed.id == feed_id)
+
+    may_be = NOW + timedelta(minutes=minutes)
+    for on in (False, True):
+        await store.chat.switch_feed(5, feed_id, on=on, now=NOW)
+    assert await due_at() == may_be
+    await store.commit_poll(poll_of(replace(known, health=FeedHealth(fresh_s=asked), wakes=known.wakes + 1)))
+    assert await due_at() == NOW + 2 * DAY
+    await store.chat.edit_feed(5, feed_id, name=None, interval_s=600.0)
+    assert await due_at() == may_be
 
 
 async def test_what_a_poll_brings_of_a_feed_that_was_removed_meanwhile_is_no_other_feeds(store: Store) -> None:

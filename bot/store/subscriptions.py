@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from bot.errors import UserError
 from bot.model import Hearing
 from bot.store.codec import host_for, ms_for, text_for, time_in
-from bot.store.declared import wake_feeds
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +26,9 @@ OPERATOR = 0
 FIRST_READ_WITHIN = timedelta(seconds=60)
 OWN = "SELECT feed_id FROM subscriptions WHERE guild_id = ?1"
 OPERATORS = f"SELECT feed_id FROM subscriptions WHERE guild_id = {OPERATOR} AND enabled"  # noqa: S608  # a number of ours
+# When a feed may be asked again: a minute after it was, up to a day later where it asks for that; at once where it never was.
+_SOON = """last_poll_at + CAST(1000 * MAX(60, MIN(86400, MAX(COALESCE(json_extract(health, '$.fresh_s'), 0),
+    COALESCE(json_extract(hints, '$.ttl_s'), 0), COALESCE(json_extract(hints, '$.period_s'), 0)))) AS INTEGER)"""
 GONE = "The feed is not heard here any more: somebody removed it. /feed list shows what is."
 
 
@@ -215,7 +217,7 @@ def edit_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, name: str | 
         raise UserError(GONE)
     _settle_feed(sql, feed_id)
     if interval_s is not None:
-        wake_feeds(sql, [feed_id])
+        sql.execute(f"UPDATE feeds SET next_poll_at = {_SOON}, wakes = wakes + 1 WHERE id = ?", (feed_id,))  # noqa: S608  # a constant
 
 
 def switch_feed(sql: sqlite3.Connection, guild_id: int, feed_id: int, *, on: bool, now: datetime) -> None:
@@ -274,7 +276,7 @@ def _settle_feed(sql: sqlite3.Connection, feed_id: int) -> None:
     """Make a chat feed what its servers ask for: on while one listens, as often as the most eager wants.
 
     Its name is its own; what servers call it stays in their subscriptions.
-    One that comes back starts anew with its next document, so that nothing old is told.
+    One that comes back starts anew with its next document, so that nothing old is told; it is due as soon as it may be asked.
     """
     heard = sql.execute(
         """SELECT interval_s FROM subscriptions
@@ -283,14 +285,14 @@ def _settle_feed(sql: sqlite3.Connection, feed_id: int) -> None:
     ).fetchall()
     intervals = [interval_s for (interval_s,) in heard if interval_s is not None]
     sql.execute(
-        """UPDATE feeds SET enabled = ?1, interval_s = ?2,
+        f"""UPDATE feeds SET enabled = ?1, interval_s = ?2,
             state = CASE WHEN NOT ?1 THEN 'paused' WHEN enabled THEN state ELSE 'new' END,
-            wakes = wakes + (?1 AND NOT enabled), next_poll_at = CASE WHEN ?1 AND NOT enabled THEN NULL ELSE next_poll_at END,
+            wakes = wakes + (?1 AND NOT enabled), next_poll_at = CASE WHEN ?1 AND NOT enabled THEN {_SOON} ELSE next_poll_at END,
             fail_count = CASE WHEN ?1 AND NOT enabled THEN 0 ELSE fail_count END,
             last_error = CASE WHEN ?1 AND NOT enabled THEN '' ELSE last_error END,
             validators = CASE WHEN ?1 AND NOT enabled THEN '[null,null]' ELSE validators END,
             subscribed_at = CASE WHEN ?1 AND NOT enabled THEN NULL ELSE subscribed_at END
-        WHERE id = ?3 AND origin = 'chat'""",
+        WHERE id = ?3 AND origin = 'chat'""",  # noqa: S608  # a constant
         (bool(heard), min(intervals, default=None), feed_id),
     )
 
