@@ -205,6 +205,8 @@ class DiscordOutlet:
                 ("GET", place_id), lambda client: self._found(client, place_id, marker_for(delivery), began_at)
             )
         except DeliveryError as error:
+            if error.closed:  # the next try may be a day away, and is no part of this wait
+                self._unread_since_s.pop(place_id, None)
             if error.closed or not (young or self._waited_long_for(place_id)):
                 error.again = error.unknown = True
                 raise

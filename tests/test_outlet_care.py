@@ -201,3 +201,16 @@ async def test_what_was_sent_again_long_after_the_first_try_is_found_behind_more
     stand.wipe_nonces()
     desk.now = discord.utils.utcnow()
     assert await desk.outlet.post(desk.doubtful(minutes=5)) == message_id
+
+
+async def test_a_wait_for_a_history_begins_anew_after_its_channel_was_closed(stand: StandIn) -> None:
+    async with opened(stand, history_s=0.3) as desk:
+        desk.now = discord.utils.utcnow()
+        stand.fail(Fault("status", "GET", SEND, status=503))
+        stand.fail(Fault("status", "GET", SEND, status=404, code=10003))
+        stand.fail(Fault("status", "GET", SEND, status=503))
+        assert not (await desk.failure(desk.doubtful(minutes=5))).closed
+        assert (await desk.failure(desk.doubtful(minutes=5))).closed
+        await asyncio.sleep(0.3)
+        assert (await desk.failure(desk.doubtful(minutes=5))).unknown
+    assert stand.messages(stand.alerts) == []

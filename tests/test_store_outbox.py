@@ -228,6 +228,17 @@ async def test_an_edit_whose_lease_ran_out_is_owed_again_and_one_that_is_given_u
     assert (await store.counts()).failed == 0
 
 
+@pytest.mark.parametrize("unknown", [False, True])
+async def test_a_channel_that_is_closed_twice_by_one_settling_has_refused_once(
+    store: Store, item: Item, *, unknown: bool
+) -> None:
+    await store.commit_reading(reading_of(item, alert_of("a")))
+    (post,) = await store.claim(NOW)
+    news = [await store.mark_closed(post, "gone", now=NOW, unknown=unknown, standing="") for _ in range(2)]
+    assert news == [True, False]
+    assert [one.tries for one in await store.paused_channels()] == [1]
+
+
 def test_a_nonce_names_what_is_announced_and_fits_discord() -> None:
     first = outbox.nonce_for("bot 7", alert_of("a"))
     others = {

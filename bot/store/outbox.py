@@ -281,13 +281,14 @@ def mark_closed(
 ) -> bool:
     """Settle a delivery whose channel is closed: owed, or in doubt, as it was, and the channel paused. Returns whether that is news.
 
+    Changes nothing where the lease is no longer the caller's: a settling that is run twice counts once.
+
     standing: as in `pause_channel`.
     """
-    if unknown:
-        mark_unknown(sql, delivery, reason, now)
-    else:
-        mark_failed(sql, delivery, reason, now, now)
-    return pause_channel(sql, delivery.channel_id, delivery.thread_id, reason, now, standing)
+    settled = mark_unknown(sql, delivery, reason, now) if unknown else mark_failed(sql, delivery, reason, now, now)
+    if settled and unknown:  # an end that mark_unknown leaves open: whoever it was leased to may find it still
+        sql.execute("UPDATE alerts SET lease = NULL WHERE id = ?", (delivery.alert_id,))
+    return settled and pause_channel(sql, delivery.channel_id, delivery.thread_id, reason, now, standing)
 
 
 def bring_forward(sql: sqlite3.Connection, due_at: Mapping[int, datetime]) -> None:
