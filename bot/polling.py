@@ -124,30 +124,28 @@ class Polling:
         keys = await without_stalling(size, keys_for, named)
         known = await self._means.store.known(feed.id, keys, now=at)
         entries = await without_stalling(size, sort_entries, parsed.items, keys, known)
-        if feed.subscribed_at is None and self._means.habits.baseline:
+        if feed.subscribed_at is None and self._means.habits.baseline:  # edited, too, while nobody listened
             new = [replace(one, to_read=False) for one in entries.new]
-            edited = [replace(one, to_read=False) for one in entries.edited]
+            edited = [replace(await self._judged(one), to_read=False) for one in entries.edited]
             return replace(entries, new=tuple(new), edited=tuple(edited))
         if feed.subscribed_at and parsed.cut:  # of such a document old entries surface when newer ones leave it
             old_at = feed.subscribed_at - SURFACED
             new = [replace(one, to_read=not (one.entry.published_at or at) < old_at) for one in entries.new]
             entries = replace(entries, new=tuple(new))
-        resting = feed.subscribed_at is None and self._means.habits.baseline  # edited while nobody listened
-        edited = [await self._judged(one, resting=resting) for one in entries.edited]
+        edited = [await self._judged(one) for one in entries.edited]
         return replace(entries, edited=tuple(edited))
 
-    async def _judged(self, edited: EditedItem, *, resting: bool) -> EditedItem:
+    async def _judged(self, edited: EditedItem) -> EditedItem:
         """Return an edit with whether it may alert: what stood there when the feed was subscribed must fire what it did not."""
         item = await self._means.store.item(edited.item_id)
         if item is None or not item.baseline:
-            return replace(edited, to_read=not resting)
+            return edited
         match, entry = self._means.watching.matcher.match, edited.entry
         named = partial(Article, source=item.feed_name, host=host_of(item.url))
         before = await without_stalling(len(item.text), match, named(title=item.title, text=item.text))
         after = await without_stalling(len(entry.text), match, named(title=entry.title, text=entry.text))
         fired_before = item.fired_before | set(before.fired)
-        to_read = not resting and not fired_before.issuperset(after.fired)
-        return replace(edited, to_read=to_read, fired_before=fired_before)
+        return replace(edited, to_read=not fired_before.issuperset(after.fired), fired_before=fired_before)
 
     def _failed(self, feed: Feed, error: FeedError) -> Poll:
         at = self._means.clock()

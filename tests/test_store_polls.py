@@ -183,6 +183,17 @@ async def test_an_edited_item_is_read_again_with_its_new_text_and_the_same_edit_
     assert await store.next_page_at() is None
 
 
+async def test_an_edit_that_nobody_is_to_be_told_of_leaves_the_page_owed(store: Store) -> None:
+    feed = await first(store)
+    (item_id,) = await store.commit_poll(poll_of(feed, new("a")))
+    (item,) = await store.items_to_read(limit=1)
+    await store.commit_reading(replace(await read(store, item), page_next_at=NOW + HOUR, page_tries=2))
+    quiet = EditedItem(item_id=item_id, entry=entry_of("a"), keys=keys_of("a", content="edited"), to_read=False)
+    await store.commit_poll(poll_of(feed, edited=(quiet,), at=NOW))
+    (owed,) = await store.pages_owed(NOW + DAY, limit=9)
+    assert (owed.id, owed.page_tries) == (item_id, 2)
+
+
 async def test_edits_count_until_there_was_none_for_48_hours(store: Store) -> None:
     feed = await first(store)
     (item_id,) = await store.commit_poll(poll_of(feed, new("a")))

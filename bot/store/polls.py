@@ -262,7 +262,7 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
             published_at = COALESCE(?, published_at), updated_at = ?,
             edits = CASE WHEN edited_at >= ? THEN edits + 1 ELSE 1 END, edited_at = ?,
             state = CASE WHEN ? AND state <> 'held' THEN 'to_read' ELSE state END, fired_before = COALESCE(?, fired_before),
-            page_tries = 0, page_next_at = NULL
+            page_tries = CASE WHEN ? THEN 0 ELSE page_tries END, page_next_at = CASE WHEN ? THEN NULL ELSE page_next_at END
         WHERE id = ? AND feed_id = ? AND content_hash <> ?""",
         (
             keys.link_hash,
@@ -277,6 +277,8 @@ def _keep_edited(sql: sqlite3.Connection, feed_id: int, edited: EditedItem, at: 
             at,
             edited.to_read,
             json.dumps(sorted(edited.fired_before)) if edited.fired_before else None,
+            edited.to_read,
+            edited.to_read,
             edited.item_id,
             feed_id,
             keys.content_hash,
