@@ -103,7 +103,9 @@ class Polling:
         self, feed: Feed, said: Answer, parsed: ParsedFeed, hashes: tuple[bytes, bytes], at: datetime
     ) -> Poll:
         entries, size = await self._sort(feed, parsed, at), len(parsed.items) * AN_ITEM
-        if not said.delta:
+        if said.delta:
+            entries = replace(entries, partial=True)
+        else:
             entries = await without_stalling(size, hold_flood, feed, mark_missed(feed, entries, at=at), at=at)
         harvest = await without_stalling(size, harvest_of, feed, parsed.items, entries, at=at)
         after = after_document(

@@ -16,6 +16,7 @@ from bot.model import (
     Item,
     NewItem,
     Poll,
+    Sorted,
 )
 from bot.store import DeclaredFeed, Store
 from tests.store_fakes import (
@@ -288,6 +289,18 @@ async def test_what_a_poll_brings_of_a_feed_that_was_removed_meanwhile_is_no_oth
     assert (await store.counts()).items == 0
     (two,) = [feed for feed in await store.feeds() if feed.id == other]
     assert (two.url, two.last_error, two.fail_count) == ("https://news.example/two", "", 0)
+
+
+async def test_what_a_delta_does_not_hold_is_not_absent(store: Store) -> None:
+    feed = await first(store)
+    await store.commit_poll(poll_of(feed, new("gone"), at=NOW - 9 * DAY))
+    await store.commit_poll(poll_of(feed, new("there")))
+    at = NOW + 10 * DAY
+    delta = Sorted(new=(new("fresh"),), seen=(hashed("fresh"),), partial=True)
+    await store.commit_poll(Poll(feed=feed, polled_at=at, entries=delta))
+    rows = await store._read(lambda sql: sql.execute("SELECT key, last_seen_at FROM seen").fetchall())
+    ages = {key: round((at.timestamp() - seen_at / 1000) / 86_400) for key, seen_at in rows}
+    assert ages == {hashed("gone"): 19, hashed("there"): 0, hashed("fresh"): 0}
 
 
 async def test_text_that_no_encoding_holds_is_stored_all_the_same(store: Store) -> None:

@@ -238,7 +238,8 @@ class EditedItem:
 class Sorted:
     """A document's entries, sorted by what is known. moved: new keys of known items. seen: every key the document holds.
 
-    put_off: it holds an edit that is left for a later poll, because there were too many lately.
+    put_off: it holds an edit that is left for a later poll, because there were too many lately. partial: what was there before and it
+    does not hold is there still (226).
     """
 
     new: tuple[NewItem, ...] = ()
@@ -246,6 +247,7 @@ class Sorted:
     moved: tuple[tuple[bytes, int], ...] = ()
     seen: tuple[bytes, ...] = ()
     put_off: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

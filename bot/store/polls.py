@@ -204,6 +204,12 @@ def _keep_feed(sql: sqlite3.Connection, feed: Feed) -> bool:
 
 
 def _keep_entries(sql: sqlite3.Connection, feed_id: int, entries: Sorted, at: int) -> tuple[int, ...]:
+    if entries.partial:  # what stood in the last document stands there still
+        sql.execute(
+            """UPDATE seen SET last_seen_at = ?2 WHERE feed_id = ?1 AND last_seen_at <= ?2 - ?3
+                AND last_seen_at >= (SELECT MAX(last_seen_at) FROM seen WHERE feed_id = ?1) - 2 * ?3""",
+            (feed_id, at, _DAY_MS),
+        )
     ids = [_keep_new(sql, feed_id, one, at) for one in entries.new]
     for edited in entries.edited:
         _keep_edited(sql, feed_id, edited, at)
