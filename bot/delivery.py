@@ -221,7 +221,10 @@ class Deliverer:
         return self._again(delivery, reason, unknown=unknown, after_s=met.after_s)
 
     def _again(self, delivery: Delivery, reason: str, *, unknown: bool, after_s: float | None) -> Settling:
-        pause = timedelta(seconds=retry_s(delivery.attempts) * self.spread() if after_s is None else after_s)
+        # what is in doubt holds up its channel, where nothing can arrive then that would show that somebody answers again
+        most_s = LEAST_GAP_S if unknown else LAST_RETRY_S
+        pause_s = min(retry_s(delivery.attempts), most_s) * self.spread() if after_s is None else after_s
+        pause = timedelta(seconds=pause_s)
 
         async def settle() -> None:
             now = (

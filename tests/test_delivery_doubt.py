@@ -246,12 +246,12 @@ async def test_an_edit_that_arrives_ends_a_pause_unless_a_post_is_owed_that_may_
 async def test_what_waits_because_nobody_answered_is_tried_soon_after_somebody_does(room: Room) -> None:
     await owe(room.store, alert_of("a"))
     for _ in range(6):
-        room.outlet.fail["a 0"] = DeliveryError("503", again=True, unknown=True)
+        room.outlet.fail["a 0"] = DeliveryError("no login", again=True)
         assert await room.deliverer.pay() == 0
         at = await room.deliverer.next_at()
         assert at is not None
         room.time[0] = at - NOW
-    room.outlet.fail["a 0"] = DeliveryError("503", again=True, unknown=True)
+    room.outlet.fail["a 0"] = DeliveryError("no login", again=True)
     await room.deliverer.pay()
     now = room.deliverer.clock()
     assert await room.deliverer.next_at() == now + timedelta(seconds=60)
@@ -261,6 +261,20 @@ async def test_what_waits_because_nobody_answered_is_tried_soon_after_somebody_d
     room.move(seconds=15)
     assert await room.deliverer.pay() == 1
     assert headlines(room) == ["b 0", "a 0"]
+
+
+async def test_a_post_in_doubt_holds_up_its_channel_for_seconds_however_long_nobody_answered(room: Room) -> None:
+    await owe(room.store, alert_of("a"))
+    for _ in range(8):
+        room.outlet.fail["a 0"] = DeliveryError("503", again=True, unknown=True)
+        assert await room.deliverer.pay() == 0
+        at = await room.deliverer.next_at()
+        assert at is not None
+        assert at - room.deliverer.clock() <= timedelta(seconds=15)
+        room.time[0] = at - NOW
+    await owe(room.store, alert_of("b"), at=room.deliverer.clock())
+    assert await room.deliverer.pay() == 2
+    assert headlines(room) == ["a 0", "b 0"]
 
 
 async def test_a_channel_that_is_limited_is_left_alone_as_a_whole_and_no_other(room: Room) -> None:
