@@ -96,7 +96,13 @@ class Polling:
         url = self._url(feed)
         headers = self._headers_for(feed, url)
         return await self._means.web.fetch_feed(
-            FeedRequest(url=url, etag=feed.etag, last_modified=feed.last_modified, headers=headers)
+            FeedRequest(
+                url=url,
+                etag=feed.etag,
+                last_modified=feed.last_modified,
+                subscribers=max(feed.subscribers, 1),
+                headers=headers,
+            )
         )
 
     async def _taken_in(

@@ -296,6 +296,13 @@ async def test_22_the_user_agent_names_the_program_and_where_to_read_of_it(opene
     site.script("/feed")
     async with opened() as polite:
         await polite.poll()
+        assert "; 1 subscriber)" in polite.last["User-Agent"]
+        store = polite.road.store
+        assert store._writer
+        subscribed = "INSERT INTO subscriptions (guild_id, feed_id, name, created_by, added_at) VALUES (?, 1, '', 0, 0)"
+        await store._writer.write(lambda sql: sql.executemany(subscribed, [(1,), (2,), (3,)]))
+        await polite.poll()
+        assert "; 3 subscribers)" in polite.last["User-Agent"]
     assert polite.last["User-Agent"].startswith("wirewatch/")
     assert "(+https://" in polite.last["User-Agent"]
     assert polite.last["Accept"].startswith("application/atom+xml, application/rss+xml")

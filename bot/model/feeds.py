@@ -64,6 +64,7 @@ class Feed:
     host_rest_until_at: its host asked not to be asked before then (Retry-After), None: it did not. wakes: how often people made it due
     at once; a poll that began before the last of them leaves it due. moved_url: where a lasting redirect led: it is asked there, while
     `url` stays what people know it by and the way back. held: items that appeared all at once and wait to be released.
+    subscribers: how many servers asked for it.
     """
 
     id: int
@@ -90,6 +91,7 @@ class Feed:
     moved_url: str = ""
     health: FeedHealth = FeedHealth()
     held: int = 0
+    subscribers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 FEED_COLUMNS = """f.id, f.url, f.name, f.origin, f.interval_s, f.validators, f.body_hash, f.items_hash, f.hints, f.rate, f.state,
     f.fail_count, f.last_error, f.next_poll_at, f.last_poll_at, f.last_ok_at, f.subscribed_at, h.rest_until, f.language, f.wakes,
-    f.moved_url, f.health, (SELECT COUNT(*) FROM items i INDEXED BY items_held WHERE i.feed_id = f.id AND i.state = 'held')"""
+    f.moved_url, f.health, (SELECT COUNT(*) FROM items i INDEXED BY items_held WHERE i.feed_id = f.id AND i.state = 'held'),
+    (SELECT COUNT(*) FROM subscriptions s WHERE s.feed_id = f.id AND s.enabled)"""
 _DAY_MS = 24 * 60 * 60 * 1000
 FEEDS = "feeds f LEFT JOIN hosts h ON h.host = f.host"
 
@@ -218,4 +219,5 @@ def feed_in(row: Sequence[Any]) -> Feed:
         moved_url=row[20],
         health=value_in(FeedHealth, row[21]),
         held=row[22],
+        subscribers=row[23],
     )

@@ -15,6 +15,7 @@ import aiohttp
 
 from bot import __version__
 from bot.errors import FetchError
+from bot.plurals import counted
 from bot.web.client import DOCUMENT, Answer, Ask, Client, Limits, Turn
 from bot.web.failures import status_error
 from bot.web.guard import AllowList, check_url, readable_url, refusal_of
@@ -171,7 +172,7 @@ class Web:
             Ask(
                 url=url.with_user(None),
                 private=private,
-                headers=self._headers(_FEED_TYPES, f"{request.subscribers} subscribers"),
+                headers=self._headers(_FEED_TYPES, counted(request.subscribers, "subscriber")),
                 own_headers=_own_headers(url, request),
                 turn=self._feed_turn(private=private),
             )
