@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from bot.model import Watch
+from bot.model import DeclaredFeed, Watch
 from bot.pipeline import Habits
 from bot.workers import Workers
-from tests.fakes import START_AT, Reply, Site, entry, open_road, page, rss
+from tests.fakes import START_AT, Reply, Site, entry, open_road, page, rss, watching_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,6 +133,27 @@ async def test_what_came_while_nobody_could_ask_is_as_late_as_it_is_old(site: Si
     late = {card.headline: card.late for card in road.outlet.posted}
     away = "late: could not be delivered for 11 hours" if hours > 6 else ""
     assert late == {"Sanctions before": "", "Sanctions away": away, "Sanctions undated": ""}
+
+
+async def test_a_typo_mended_in_an_old_article_whose_text_is_deleted_alerts_no_watch_that_came_later(
+    site: Site, road: Road
+) -> None:
+    site.feed("/feed", entry("A visit", site.url("/a"), guid="a", text="The ferry saild."))
+    await road.round()
+    at = road.clock() + timedelta(days=95)
+    assert await road.store.upkeep.purge_texts(at) == 1
+    await road.store.declare(
+        feeds=[DeclaredFeed(url=site.url("/feed"))],
+        actors=(),
+        watches=(Watch(name="Ferries", query="ferry"), SANCTIONS),
+        now=road.clock(),
+    )
+    road.pipeline.watching = await watching_in(road.store)
+    road.clock.now = at
+    for text, alerts in (("The ferry sailed.", 0), ("The ferry sailed. New sanctions.", 1)):
+        site.feed("/feed", entry("A visit", site.url("/a"), guid="a", text=text))
+        await road.round()
+        assert len(road.outlet.posted) == alerts
 
 
 # --- feeds in trouble ---
