@@ -18,6 +18,7 @@ from discord.http import Route
 from bot import __version__
 from bot.web.fetch import PROJECT_URL
 from cogs._gateway import point_at
+from cogs._places import lacking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 JSON = Any
 
 LIMIT_S = 10.0
-NEEDED = ("view_channel", "send_messages", "embed_links", "read_message_history")
 THREADS = {10, 11, 12}
 TEXT = {0, 5, *THREADS}
 
@@ -103,9 +103,7 @@ async def _place(session: aiohttp.ClientSession, channel_id: int, me: int) -> Pl
         if roles is None or member is None:
             return Place(channel_id=channel_id, name=name, fault="its server does not say what the bot may do")
     rights = rights_in(channel.get("permission_overwrites") or (), roles, member, guild=int(guild), me=me)
-    needed = [("send_messages_in_threads" if is_thread and one == "send_messages" else one) for one in NEEDED]
-    missing = tuple(one.replace("_", " ").title() for one in needed if not getattr(rights, one))
-    return Place(channel_id=channel_id, name=name, missing=missing)
+    return Place(channel_id=channel_id, name=name, missing=lacking(rights, in_thread=is_thread))
 
 
 def rights_in(

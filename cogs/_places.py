@@ -8,7 +8,14 @@ import discord
 
 Place = discord.abc.GuildChannel | discord.Thread
 
-NEEDED: Final = discord.Permissions(view_channel=True, send_messages=True, embed_links=True)
+POSTING: Final = ("view_channel", "send_messages", "embed_links")
+NEEDED: Final = (*POSTING, "read_message_history")  # the last to look back by: without it a post may come twice
+
+
+def lacking(rights: discord.Permissions, *, in_thread: bool) -> tuple[str, ...]:
+    """Return what the bot needs and these rights are without, named as Discord names it to people."""
+    needed = ["send_messages_in_threads" if in_thread and one == "send_messages" else one for one in NEEDED]
+    return tuple(one.replace("_", " ").title().replace(" In ", " in ") for one in needed if not getattr(rights, one))
 
 
 class Places:
@@ -38,9 +45,9 @@ class Places:
         return rights
 
     def may_post(self, id_: int) -> bool:
-        """Return whether the bot may post there, as far as is known."""
+        """Return whether the bot may post there, as far as is known; without the right to look back, too."""
         rights = self.rights(id_)
-        return rights is not None and rights >= NEEDED
+        return rights is not None and rights >= discord.Permissions(**dict.fromkeys(POSTING, True))
 
     def standing(self, id_: int) -> str:
         """Return how it stands with the bot there: another text whenever it is worth another try; "" where it is not seen."""

@@ -28,6 +28,7 @@ from cogs._answers import (
 )
 from cogs._buttons import Confirm
 from cogs._escape import shown
+from cogs._places import lacking
 
 if TYPE_CHECKING:
     from bot.desk_watches import WatchView
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 
-NEEDED = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "embed_links": "Embed Links",
-    "read_message_history": "Read Message History",
-}
-IN_THREADS = {"send_messages_in_threads": "Send Messages in Threads"}
 QUERY_CHARS = 1_000
 FEEDS_CHARS = 1_000
 
@@ -241,11 +235,7 @@ def _lacking(place: discord.TextChannel | discord.Thread | None, mention: discor
         return []
     lines = []
     if place is not None:
-        rights = place.permissions_for(guild.me)
-        needed = NEEDED
-        if isinstance(place, discord.Thread):
-            needed = {**{key: value for key, value in NEEDED.items() if key != "send_messages"}, **IN_THREADS}
-        missing = [name for right, name in needed.items() if not getattr(rights, right)]
+        missing = lacking(place.permissions_for(guild.me), in_thread=isinstance(place, discord.Thread))
         if missing:
             lines.append(
                 f"⚠ I lack permissions in {place.mention}: {', '.join(missing)}. Give them to me, or alerts wait."

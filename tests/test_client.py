@@ -17,7 +17,7 @@ from bot.store import Store
 from cogs import _bundle
 from cogs._client import Chat
 from cogs._gateway import OneLine
-from cogs._places import NEEDED
+from cogs._places import NEEDED, lacking
 from cogs._starts import FREE, Left, Starts, wait_s
 from tests.fakes import until
 from tests.standin.state import INVITED
@@ -208,5 +208,12 @@ def test_a_refused_connection_is_one_line_in_the_log() -> None:
 def test_the_stand_in_gives_the_bot_what_the_invite_link_asks_for_and_that_is_all_it_needs() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"permissions=(\d+)", readme)) == {str(INVITED)}
-    besides = discord.Permissions(read_message_history=True, send_messages_in_threads=True)
-    assert discord.Permissions(INVITED) == NEEDED | besides
+    assert discord.Permissions(INVITED) == discord.Permissions(
+        **dict.fromkeys((*NEEDED, "send_messages_in_threads"), True)
+    )
+
+
+def test_what_the_bot_lacks_is_named_as_discord_names_it() -> None:
+    rights = discord.Permissions(view_channel=True, send_messages=True, embed_links=True)
+    assert lacking(rights, in_thread=False) == ("Read Message History",)
+    assert lacking(rights, in_thread=True) == ("Send Messages in Threads", "Read Message History")
