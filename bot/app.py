@@ -89,6 +89,7 @@ class Engine:
     health: Health = field(default_factory=Health)
     away_s: Callable[[], float] = lambda: 0.0
     refusals: Callable[[], Mapping[str, int]] = dict
+    _refreshing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
 
     async def declare(self, config: Config) -> None:
         """Bring what is declared into the store and what is watched into the matcher; also on a reload.
@@ -117,7 +118,8 @@ class Engine:
 
     async def refresh(self) -> None:
         """Compile anew what is watched, after a change, and look at once for what may have become due."""
-        self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, self.languages)
+        async with self._refreshing:  # else a slower one that began before a change would take it back
+            self.pipeline.watching = await watching_for(self.store, self.pipeline.workers, self.languages)
         self.scheduler.feeds_changed.set()
         self.scheduler.items_changed.set()
         self.scheduler.owed_changed.set()

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bot import scheduler as scheduling
-from bot.app import Engine, open_engine, utc_now
+from bot.app import Engine, open_engine, utc_now, watching_for
 from bot.config import Config, Fetching
 from bot.errors import StoreError
 from bot.model import DeclaredFeed, Poll, Watch
@@ -27,9 +27,10 @@ from bot.web.guard import AllowList
 from tests.fakes import FILLER, KeepingOutlet, Reply, Site, entry, open_road, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from bot.model import Feed, Item
+    from bot.pipeline import Watching
     from bot.workers import Workers
     from tests.fakes import Road
 
@@ -339,3 +340,28 @@ async def test_what_was_under_way_when_it_stopped_is_told_after_the_next_start(s
     async with engine_on(site, tmp_path, outlet) as engine:
         await engine.scheduler.run_once()
     assert [card.kind for card in outlet.posted] == ["full"]
+
+
+async def test_a_change_is_not_taken_back_by_a_slower_look_that_began_before_it(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_at_first(store: Store, workers: Workers, languages: Sequence[str]) -> Watching:
+        watching = await watching_for(store, workers, languages)
+        if not has_read.is_set():
+            has_read.set()
+            await may_go_on.wait()
+        return watching
+
+    async with engine_on(site, tmp_path, KeepingOutlet()) as engine:
+        monkeypatch.setattr("bot.app.watching_for", slow_at_first)
+        before = asyncio.create_task(engine.refresh())
+        await has_read.wait()
+        added = Watch(name="Added", query="committee", channel_id=1, guild_id=1, origin="chat")
+        await engine.store.chat.add_watch(added, by=1, now=utc_now())
+        after = asyncio.create_task(engine.refresh())
+        await asyncio.wait({after}, timeout=0.2)  # it waits for its turn; without turns it is through by now
+        may_go_on.set()
+        await asyncio.gather(before, after)
+        assert {watch.name for watch in engine.pipeline.watching.watches} == {"Sanctions", "Added"}
