@@ -1,6 +1,6 @@
 """Cards → what a message says, as the JSON that Discord takes. Pure: no client, no clock, nothing sent.
 
-Every limit is kept here, before anything goes out. Feed text is cleaned, cut and escaped once, by `cogs._escape`; links are http or
+Every limit of an alert is kept here, before it goes out. Feed text is cleaned, cut and escaped once, by `cogs._escape`; links are http or
 https or are shown as no link. Only roles of the watches that fired are named to be pinged, and every message says so.
 """
 
@@ -108,7 +108,7 @@ def embed_for(card: Card, marker: str, *, repeat: bool = False, is_edit: bool = 
 
 
 def description_for(card: Card, long_link: str = "", *, is_edit: bool = False) -> str:
-    """Return what stands under the headline; what is to be left out for want of room is left out from the end."""
+    """Return what stands under the headline; a line that has no room is left out, shorter ones after it stay."""
     lines = (
         [long_link if len(long_link) <= LINK_CHARS + 500 else "-# its link is too long to be shown"]
         if long_link
