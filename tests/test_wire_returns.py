@@ -90,7 +90,7 @@ async def test_what_came_late_still_says_so_when_it_is_edited_and_pings_nobody(d
         desk.site.feed("/feed", entry("New sanctions", link, guid="guid-0", text="Quite another text on sanctions."))
         (message,) = desk.discord.messages(desk.discord.alerts)
         await until(lambda: bool(message.edits))
-    assert "late: found 7 hours" in message.body["embeds"][0]["description"]
+    assert "late: could not be delivered for 7 hours" in message.body["embeds"][0]["description"]
     assert "<@&" not in (message.body.get("content") or "")
 
 
