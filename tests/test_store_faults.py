@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SECTOR = 512
+LOG_HEADER = 32
 
 
 # --- F4: the power goes -------------------------------------------------------------------------------------------------
 # What SQLite wrote before a commit returned is on the disk, for it was synced; of what it writes after that, any sectors may be there
 # and any missing. Each step below changes one of the two files only (a commit the log, a checkpoint the database), so the disk after a
 # power cut is the older snapshot with some sectors of the newer one. (That commits are synced at all is held by the test of the settings.)
+# A log that is begun anew is the exception: SQLite syncs its new header before the first frame behind it (wal.c, walFrames: syncHeader),
+# else older frames could be replayed over newer pages; so what arrived of such a step never lies behind the old header.
 
 Disk = dict[str, bytes]
 
@@ -57,6 +60,8 @@ def torn(before: Disk, after: Disk, chance: random.Random) -> Disk:
         for at in range(0, length, SECTOR):
             if chance.random() < share:
                 mixed[at : at + SECTOR] = fresh[at : min(at + SECTOR, length)].ljust(min(SECTOR, length - at), b"\0")
+        if tail == "-wal" and share:
+            mixed[:LOG_HEADER] = fresh[:length][:LOG_HEADER]
         disk[tail] = bytes(mixed)
     return disk
 
@@ -91,9 +96,9 @@ async def test_f4_after_a_power_cut_every_acknowledged_row_is_there_and_the_file
                 cut.with_name(cut.name + tail).write_bytes(content)  # a test of files
             cut.with_name("cut.db-shm").unlink(missing_ok=True)
             again = await Store.open(cut, now=NOW)
-            assert (await again.counts()).items >= rows
-            assert await again.upkeep.fault() == ""
+            found, fault = (await again.counts()).items, await again.upkeep.fault()
             await again.close()
+            assert (found >= rows, fault) == (True, "")
 
 
 # --- F10: another program holds the database ----------------------------------------------------------------------------
