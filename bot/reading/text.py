@@ -126,7 +126,8 @@ def _tables() -> tuple[object, bytes, dict[int, int]]:
 _number_map, _fold_table, _number_of = _tables()
 _RARE_KEPT = 20_000  # more than any one writing has; there are a million characters, and a text may hold them all
 _rare: dict[str, int] = {}
-_rare_last_met = [object()]  # another object after each run of rare characters, in whatever thread, so that none is overlooked
+# Another object after each run of rare characters, in whatever thread, so that none is overlooked.
+_rare_last_met = [object()]
 
 
 def _rare_number(char: str) -> int:
