@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.means import Means
-    from bot.model import EditedItem, Feed, Item, ParsedFeed
+    from bot.model import EditedItem, Feed, ParsedFeed
     from bot.web.own_headers import Headers
 
 log = logging.getLogger(__name__)
@@ -144,9 +144,12 @@ class Polling:
         return replace(entries, edited=tuple(edited))
 
     async def _judged(self, edited: EditedItem) -> EditedItem:
-        """Return an edit with whether it may alert: what stood there when the feed was subscribed must fire what it did not."""
+        """Return an edit with whether it may alert: where only the feed still says what stood there, it must fire what that did not.
+
+        So it is with what stood there when the feed was subscribed, and where the article's text is deleted by age.
+        """
         item = await self._means.store.item(edited.item_id)
-        if item is None or not (item.baseline or await self._is_textless(item)):
+        if item is None or not (item.baseline or await self._means.store.text_is_gone(item.id)):
             return edited
         match, entry = self._means.watching.matcher.match, edited.entry
         named = partial(Article, source=item.feed_name, host=host_of(item.url))
@@ -154,12 +157,6 @@ class Polling:
         after = await without_stalling(len(entry.text), match, named(title=entry.title, text=entry.text))
         fired_before = item.fired_before | set(before.fired)
         return replace(edited, to_read=not fired_before.issuperset(after.fired), fired_before=fired_before)
-
-    async def _is_textless(self, item: Item) -> bool:
-        """Return whether an item was read and its article's text deleted since: then only its feed still says what stood there."""
-        return item.readings > 0 and not any(
-            one.article.text for one in await self._means.store.archive.articles_of([item.id])
-        )
 
     def _failed(self, feed: Feed, error: FeedError) -> Poll:
         at = self._means.clock()

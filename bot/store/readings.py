@@ -95,6 +95,12 @@ def item(sql: sqlite3.Connection, item_id: int) -> Item | None:
     return None if row is None else _item_in(row)
 
 
+def text_is_gone(sql: sqlite3.Connection, item_id: int) -> bool:
+    """Return whether an item's article was read and its text deleted since; an article without words is not gone."""
+    row = sql.execute("SELECT text IS NULL FROM articles WHERE item_id = ?", (item_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
 def story_for(sql: sqlite3.Connection, item: Item) -> Story:
     """Return the story that an item tells, by what is known without its words.
 

@@ -273,6 +273,10 @@ class Store(OwedRows):
         """Return an item; None where there is none of that id."""
         return await self._read(lambda sql: readings.item(sql, item_id))
 
+    async def text_is_gone(self, item_id: int) -> bool:
+        """Return whether an item's article was read and its text deleted since, by age."""
+        return await self._read(lambda sql: readings.text_is_gone(sql, item_id))
+
     async def story_for(self, item: Item) -> Story:
         """Return the story that an item tells, by what is known without its words: its own, that of its link, or a new one."""
         return await self._read(lambda sql: readings.story_for(sql, item))
