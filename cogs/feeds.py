@@ -218,7 +218,8 @@ class Feeds(DeskCog, commands.GroupCog, group_name="feed", group_description="Th
             await reply(interaction, CHOOSE, view=Choose(several.choices, self._test))
             return
         remarks = desk.remarks(report.feed) if report.feed else ()
-        await interaction.edit_original_response(content=None, view=None)
+        if interaction.type is discord.InteractionType.component:  # the menu has done its work
+            await interaction.edit_original_response(content=f"Chosen: {shown(feed_or_url, 400)}", view=None)
         await reply_pages(interaction, "Feed test", [report_shown(report, remarks, self.desk.clock())])
 
     @app_commands.command(name="import", description="Add the feeds of an OPML file; shows first what it would add")
