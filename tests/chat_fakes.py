@@ -180,7 +180,8 @@ async def open_chat(
 @asynccontextmanager
 async def simulated(bot: discord.Client) -> AsyncIterator[simcord.Env]:
     """Run a bot in a simulated Discord; unlike simcord.run it may be entered in a fixture."""
-    env = simcord.Env(bot, settle_timeout=30.0)
+    # Under the 15 s after which the HTTP client closes an idle connection: the simulation waits for any timer that is due within its limit.
+    env = simcord.Env(bot, settle_timeout=14.0)
     await env.start()
     try:
         yield env
